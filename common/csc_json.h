@@ -1,0 +1,116 @@
+/*
+ * JSON: a reader that takes named fields out of an object, and a writer.
+ * Both are thin layers over yajl, which does the parsing and the escaping;
+ * the reader adds what yajl lets pass: strict UTF-8, no "\u0000", no lone
+ * surrogate, a limit of depth.
+ */
+
+#ifndef CSC_JSON_H
+#define CSC_JSON_H
+
+#include "csc_core.h"
+
+#define CSC_JSON_MAX_DEPTH 32
+#define CSC_JSON_MAX_FIELDS 16
+
+typedef enum {
+    CSC_JSON_ABSENT = 0,
+    CSC_JSON_NULL,
+    CSC_JSON_BOOL,
+    CSC_JSON_NUMBER,
+    CSC_JSON_STRING,
+    CSC_JSON_OBJECT,
+    CSC_JSON_ARRAY
+} csc_json_type_e;
+
+/*
+ * A field that the caller wants.  Set scope and name; the rest is filled in.
+ * scope NULL means a member of the outermost object, otherwise the name of
+ * the object-valued member of the outermost object that holds it ("data").
+ * Of a name that comes twice the last one counts, for all readers alike.
+ */
+typedef struct {
+    const char *scope;
+    const char *name;
+
+    csc_json_type_e type;
+    csc_str_t raw;   /* the value as it stands in the text, any type */
+    csc_str_t value; /* STRING: decoded; NUMBER: its text; else empty */
+    int boolean;     /* BOOL: 0 or 1 */
+} csc_json_field_t;
+
+/*
+ * Reads one JSON object and nothing behind it but white space.
+ *
+ * scratch has room for text.len bytes and must live as long as the values
+ * are used: strings with escapes are decoded into it, all others are views of
+ * text.  n is at most CSC_JSON_MAX_FIELDS.
+ *
+ * CSC_OK; or CSC_ERROR, with *why a static sentence for a person, when the
+ * text is not valid UTF-8, not JSON, not an object, too deep, or has "\u0000"
+ * or a lone surrogate in any string or key.
+ */
+int
+csc_json_read(csc_str_t text, csc_json_field_t *fields, size_t n,
+    unsigned char *scratch, const char **why);
+
+/*
+ * A whole number that stands in the text without fraction or exponent, from
+ * min to max; CSC_ERROR for all else.
+ */
+int
+csc_json_integer(
+    const csc_json_field_t *field, int64_t min, int64_t max, int64_t *value);
+
+/* --- writer --- */
+
+/*
+ * Writes compact JSON to a growing buffer of its own (malloc).  An allocation
+ * that fails is remembered: csc_json_finish() tells.
+ */
+typedef struct csc_json_writer_s csc_json_writer_t;
+
+/* NULL when out of memory. */
+csc_json_writer_t *
+csc_json_writer(void);
+
+void
+csc_json_object(csc_json_writer_t *w);
+void
+csc_json_end_object(csc_json_writer_t *w);
+void
+csc_json_array(csc_json_writer_t *w);
+void
+csc_json_end_array(csc_json_writer_t *w);
+void
+csc_json_key(csc_json_writer_t *w, const char *name);
+void
+csc_json_string(csc_json_writer_t *w, csc_str_t value);
+void
+csc_json_text(csc_json_writer_t *w, const char *value); /* NULL: null */
+void
+csc_json_int(csc_json_writer_t *w, int64_t value);
+void
+csc_json_bool(csc_json_writer_t *w, int value);
+void
+csc_json_null(csc_json_writer_t *w);
+/* A finished JSON value, written as it is. */
+void
+csc_json_raw(csc_json_writer_t *w, csc_str_t value);
+
+/*
+ * The text so far, owned by the writer and valid until it is used or freed
+ * again.  CSC_ERROR when memory ran out or the calls did not make a value.
+ */
+int
+csc_json_finish(csc_json_writer_t *w, csc_str_t *text);
+
+/* Makes the writer ready for another value, keeping its memory. */
+void
+csc_json_reset(csc_json_writer_t *w);
+
+/* NULL is allowed. */
+void
+csc_json_free(csc_json_writer_t *w);
+
+#endif /* CSC_JSON_H */
