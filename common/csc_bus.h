@@ -65,8 +65,10 @@ typedef struct {
 } csc_bus_message_t;
 
 /*
- * The exact size of the encoded message; 0 when a field holds a byte that
- * may not stand in a header, or the header is above CSC_BUS_MAX_HEADER.
+ * The exact size of the encoded message; 0 when csc_bus_decode() would refuse
+ * it: a field holds a byte that may not stand in a header, a text that the
+ * kind requires is empty, there is no such kind, or the header is above
+ * CSC_BUS_MAX_HEADER.
  */
 size_t
 csc_bus_size(const csc_bus_message_t *message);
@@ -105,7 +107,10 @@ csc_bus_revoked_key(csc_str_t prefix, char *out, size_t size);
 size_t
 csc_bus_ticket_key(csc_str_t prefix, csc_str_t hash, char *out, size_t size);
 
-/* Takes the next element of a comma-separated list off *list. */
+/*
+ * Takes the next element of a comma-separated list off *list.  CSC_OK, or
+ * CSC_AGAIN when *list is used up.  Empty elements are passed over.
+ */
 int
 csc_bus_next(csc_str_t *list, csc_str_t *element);
 

@@ -66,7 +66,9 @@ csc_json_integer(
 
 /*
  * Writes compact JSON to a growing buffer of its own (malloc).  An allocation
- * that fails is remembered: csc_json_finish() tells.
+ * that fails, a call that is out of place (a value without a key, brackets that
+ * do not match, more than 64 of them), and a text that is not UTF-8 are
+ * remembered: csc_json_finish() tells.
  */
 typedef struct csc_json_writer_s csc_json_writer_t;
 
