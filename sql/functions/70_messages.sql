@@ -1,0 +1,310 @@
+-- Messages: history, and the batch that stores what is sent.
+
+-- Messages of a chat, oldest first (messages.list).  At most one of p_offset
+-- (from the newest), p_before_seq, p_before_time and p_after_seq is given.
+-- Numbers have no gap, so that every page is a range of them.
+CREATE OR REPLACE FUNCTION cs_chat.messages_list(
+    p_caller UUID, p_chat UUID, p_limit INT, p_offset INT,
+    p_before_seq BIGINT, p_before_time TIMESTAMPTZ, p_after_seq BIGINT)
+RETURNS SETOF cs_chat.outcome
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    caller_role TEXT;
+    c public.chats;
+    first BIGINT;
+    last BIGINT;
+    body TEXT;
+BEGIN
+    SELECT u.role INTO caller_role FROM public.users u WHERE u.id = p_caller;
+    IF NOT FOUND THEN
+        RETURN NEXT cs_chat.refusal(1, 'INVALID_TOKEN');
+        RETURN;
+    END IF;
+
+    SELECT n.* INTO c FROM public.chats n WHERE n.id = p_chat;
+    IF NOT FOUND OR NOT cs_chat.can_see(
+           p_caller, caller_role, c.customer_id, c.agent_id) THEN
+        RETURN NEXT cs_chat.refusal(1, 'CHAT_NOT_FOUND');
+        RETURN;
+    END IF;
+
+    IF p_after_seq IS NOT NULL THEN
+        first := least(p_after_seq, c.last_seq) + 1;
+        last := first + p_limit - 1;
+    ELSE
+        IF p_before_time IS NOT NULL THEN
+            SELECT m.seq INTO last
+              FROM public.messages m
+             WHERE m.chat_id = p_chat
+               AND m.created_at < timezone('UTC', p_before_time)
+             ORDER BY m.seq DESC
+             LIMIT 1;
+            last := coalesce(last, 0);
+        ELSIF p_before_seq IS NOT NULL THEN
+            last := least(p_before_seq - 1, c.last_seq);
+        ELSE
+            last := c.last_seq - coalesce(p_offset, 0);
+        END IF;
+        first := last - p_limit + 1;
+    END IF;
+
+    SELECT string_agg(cs_chat.message_json(m, su)::TEXT, ',' ORDER BY m.seq)
+      INTO body
+      FROM public.messages m
+      JOIN public.users su ON su.id = m.sender_id
+     WHERE m.chat_id = p_chat AND m.seq BETWEEN first AND last;
+
+    RETURN NEXT cs_chat.success(200, '[' || coalesce(body, '') || ']',
+        chat => p_chat, seq => c.last_seq);
+END
+$$;
+
+-- Stores a batch of messages (messages.send), the i-th of every array being
+-- one request: the id it is to have, chat, sender, content, type and clientId
+-- (NULL: none).  Any number of them may be of one chat, in order.  For each a
+-- reply comes, 201 or, for one that was stored before, 200 with duplicate,
+-- then its events: chat_assigned and chat_status_updated where it assigned or
+-- reopened the chat, new_message last, so that those who lose sight of the
+-- chat do not get it.
+--
+-- Two statements: the first locks the chats in the order of their ids, so
+-- that batches can't deadlock; the second sees what was committed until then,
+-- decides, stores and answers for all rows at once.  Its steps:
+--   input     the requests, and the first row of the batch with the same id
+--   known     what the database knows of them.  copy_of: the first row that
+--             means the same message, itself where there is none before
+--   judged    why a row is refused as things stood before the batch
+--   raced     won: the row up to this one that takes an unassigned chat
+--   decided   what follows from the race; fresh: this row is to be stored
+--   numbered  seq, and the row that reopens a closed chat
+--   answered  the message as JSON, new or as it was stored before
+--   settled   copies within the batch take the answer of what they repeat
+-- The settings keep the plan to look-ups by index, whatever the statistics
+-- say of tables that were empty yesterday, and planned once a session.
+CREATE OR REPLACE FUNCTION cs_chat.messages_send(
+    p_ids UUID[], p_chats UUID[], p_senders UUID[], p_contents TEXT[],
+    p_types TEXT[], p_client_ids TEXT[])
+RETURNS SETOF cs_chat.outcome
+LANGUAGE plpgsql VOLATILE
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $$
+DECLARE
+    at TIMESTAMP;
+    stamp TEXT;
+BEGIN
+    PERFORM FROM public.chats c
+      WHERE c.id = ANY (p_chats)
+      ORDER BY c.id FOR NO KEY UPDATE;
+
+    at := cs_chat.utc_now();
+    stamp := cs_chat.rfc3339(at);
+
+    RETURN QUERY
+    WITH input AS (
+        SELECT i.ord::INT AS ord, i.id, i.chat_id, i.sender_id, i.content,
+               coalesce(i.type, 'text') AS type, i.client_id,
+               first_value(i.ord::INT) OVER same_id AS id_ord,
+               first_value(i.client_id IS NULL) OVER same_id AS id_plain,
+               first_value(i.chat_id) OVER same_id AS id_chat,
+               first_value(i.sender_id) OVER same_id AS id_sender
+          FROM unnest(p_ids, p_chats, p_senders, p_contents, p_types,
+                      p_client_ids)
+               WITH ORDINALITY AS i (id, chat_id, sender_id, content, type,
+                                     client_id, ord)
+        WINDOW same_id AS (PARTITION BY i.id ORDER BY i.ord)
+    ), known AS (
+        SELECT i.ord, i.id, i.chat_id, i.sender_id, i.content, i.type,
+               i.client_id, i.id_ord,
+               u.name, u.role, u.avatar,
+               c.customer_id, c.agent_id, c.last_seq, c.assigned_at,
+               coalesce(c.status, 'active') AS status,
+               CASE
+                   WHEN i.client_id IS NOT NULL
+                   THEN first_value(i.ord) OVER (
+                        PARTITION BY i.chat_id, i.sender_id, i.client_id
+                        ORDER BY i.ord)
+                   WHEN i.id_plain AND i.id_chat = i.chat_id
+                        AND i.id_sender = i.sender_id
+                   THEN i.id_ord
+                   ELSE i.ord
+               END AS copy_of,
+               d.id AS same_id,
+               CASE
+                   WHEN k.id IS NOT NULL THEN k.id
+                   WHEN d.chat_id = i.chat_id AND d.sender_id = i.sender_id
+                   THEN d.id
+               END AS stored_id
+          FROM input i
+          LEFT JOIN public.users u ON u.id = i.sender_id
+          LEFT JOIN public.chats c ON c.id = i.chat_id
+          LEFT JOIN public.messages k
+                 ON k.chat_id = i.chat_id AND k.sender_id = i.sender_id
+                AND k.client_id = i.client_id
+          LEFT JOIN public.messages d ON d.id = i.id
+    ), judged AS (
+        SELECT k.*,
+               CASE
+                   WHEN k.role IS NULL THEN 'INVALID_TOKEN'
+                   WHEN k.stored_id IS NOT NULL THEN NULL
+                   WHEN k.customer_id IS NULL THEN 'CHAT_NOT_FOUND'
+                   WHEN NOT cs_chat.can_see(k.sender_id, k.role,
+                                            k.customer_id, k.agent_id)
+                   THEN CASE
+                       WHEN k.role = 'agent'
+                            AND cs_chat.made_before(k.id, k.assigned_at)
+                       THEN 'CHAT_ASSIGNED'
+                       ELSE 'CHAT_NOT_FOUND'
+                   END
+                   WHEN k.status = 'archived' THEN 'CHAT_ARCHIVED'
+                   WHEN k.same_id IS NOT NULL
+                        OR k.copy_of = k.ord AND k.id_ord < k.ord
+                   THEN 'CONFLICT'
+               END AS refused
+          FROM known k
+    ), raced AS (
+        SELECT j.*,
+               min(j.ord) FILTER (
+                   WHERE j.copy_of = j.ord AND j.stored_id IS NULL
+                     AND j.refused IS NULL AND j.agent_id IS NULL
+                     AND j.role IN ('agent', 'super-agent')
+                     AND j.sender_id <> j.customer_id
+               ) OVER (PARTITION BY j.chat_id ORDER BY j.ord) AS won
+          FROM judged j
+    ), decided AS (
+        SELECT r.ord, r.id, r.chat_id, r.sender_id, r.content, r.type,
+               r.client_id, r.name, r.role, r.avatar, r.customer_id,
+               r.last_seq, r.status, r.copy_of, r.stored_id, r.won,
+               coalesce(r.agent_id, p_senders[r.won]) AS agent_id,
+               x.refused,
+               r.copy_of = r.ord AND r.stored_id IS NULL
+               AND x.refused IS NULL AS fresh
+          FROM raced r
+         CROSS JOIN LATERAL (
+            SELECT CASE
+                WHEN r.refused IS NULL AND r.stored_id IS NULL
+                     AND r.role = 'agent' AND p_senders[r.won] <> r.sender_id
+                     AND r.sender_id <> r.customer_id
+                THEN 'CHAT_ASSIGNED'
+                ELSE r.refused
+            END AS refused
+         ) x
+    ), numbered AS MATERIALIZED (
+        SELECT d.*,
+               d.last_seq + count(*) FILTER (WHERE d.fresh) OVER in_chat
+               AS seq,
+               min(d.ord) FILTER (
+                   WHERE d.fresh AND d.sender_id = d.customer_id
+                     AND d.status = 'closed'
+               ) OVER in_chat AS reopened
+          FROM decided d
+        WINDOW in_chat AS (PARTITION BY d.chat_id ORDER BY d.ord)
+    ), stored AS (
+        INSERT INTO public.messages (id, chat_id, sender_id, content,
+                                     message_type, created_at, seq, client_id)
+        SELECT n.id, n.chat_id, n.sender_id, n.content, n.type, at, n.seq,
+               n.client_id
+          FROM numbered n
+         WHERE n.fresh
+    ), counted AS (
+        UPDATE public.chats c
+           SET last_seq = t.seq,
+               updated_at = at,
+               status = CASE WHEN t.reopened IS NULL THEN c.status
+                             ELSE 'active' END,
+               agent_id = coalesce(c.agent_id, p_senders[t.won]),
+               assigned_at = CASE WHEN t.won IS NULL THEN c.assigned_at
+                                  ELSE at END
+          FROM (SELECT n.chat_id, max(n.seq) AS seq, min(n.won) AS won,
+                       min(n.reopened) AS reopened
+                  FROM numbered n
+                 WHERE n.fresh
+                 GROUP BY n.chat_id) t
+         WHERE c.id = t.chat_id
+    ), read AS (
+        INSERT INTO public.chat_reads AS r (chat_id, user_id, seq)
+        SELECT n.chat_id, n.sender_id, max(n.seq)
+          FROM numbered n
+         WHERE n.fresh
+         GROUP BY n.chat_id, n.sender_id
+         ORDER BY n.chat_id, n.sender_id
+        ON CONFLICT (chat_id, user_id) DO UPDATE
+            SET seq = greatest(r.seq, excluded.seq)
+    ), answered AS (
+        SELECT n.*,
+               coalesce(m.id, n.id) AS message_id,
+               coalesce(m.seq, n.seq) AS message_seq,
+               CASE WHEN m.id IS NULL THEN stamp
+                    ELSE cs_chat.rfc3339(m.created_at) END AS ts,
+               CASE
+                   WHEN n.refused IS NOT NULL THEN NULL
+                   WHEN m.id IS NOT NULL
+                   THEN cs_chat.message_json(m, su)
+                   WHEN n.client_id IS NULL
+                   THEN row_to_json(ROW(
+                        n.id, n.chat_id, n.sender_id, n.content, n.type,
+                        stamp, n.seq, row_to_json(ROW(
+                            n.sender_id, n.name, n.role, n.avatar
+                        )::cs_chat.sender_view))::cs_chat.message_view)
+                   ELSE row_to_json(ROW(
+                        n.id, n.chat_id, n.sender_id, n.content, n.type,
+                        stamp, n.seq, n.client_id, row_to_json(ROW(
+                            n.sender_id, n.name, n.role, n.avatar
+                        )::cs_chat.sender_view))::cs_chat.message_view_client)
+               END AS json
+          FROM numbered n
+          LEFT JOIN public.messages m ON m.id = n.stored_id
+          LEFT JOIN public.users su ON su.id = m.sender_id
+    ), settled AS MATERIALIZED (
+        SELECT a.ord, a.chat_id, a.customer_id, a.agent_id, a.fresh, a.won,
+               a.reopened, a.seq,
+               first_value(a.refused) OVER same AS refused,
+               first_value(a.message_id) OVER same AS message_id,
+               first_value(a.message_seq) OVER same AS message_seq,
+               first_value(a.ts) OVER same AS ts,
+               first_value(a.json) OVER same AS json
+          FROM answered a
+        WINDOW same AS (PARTITION BY a.copy_of ORDER BY a.ord)
+    )
+    SELECT s.ord, x.kind, x.status, x.code, NULL::TEXT, NULL::TEXT,
+           s.chat_id, x.id, x.seq, x.ts, x.duplicate, x.topics, x.keep,
+           x.class, x.body
+      FROM settled s
+     CROSS JOIN LATERAL (
+        SELECT 0 AS n, 'reply' AS kind,
+               CASE WHEN s.fresh THEN 201 ELSE 200 END AS status,
+               NULL::TEXT AS code, s.message_id AS id, s.message_seq AS seq,
+               s.ts, NOT s.fresh AS duplicate, NULL::TEXT AS topics,
+               NULL::TEXT AS keep, NULL::TEXT AS class, s.json::TEXT AS body
+         WHERE s.refused IS NULL
+        UNION ALL
+        SELECT 0, r.kind, r.status, r.code, NULL, NULL, NULL, false, NULL,
+               NULL, NULL, NULL
+          FROM cs_chat.refusal(s.ord, s.refused) r
+         WHERE s.refused IS NOT NULL
+        UNION ALL
+        SELECT 1, 'event', NULL, NULL, NULL, NULL, NULL, NULL,
+               cs_chat.chat_topics(s.chat_id, s.customer_id, s.agent_id)
+               || ',role:agent',
+               cs_chat.chat_keep(s.customer_id, s.agent_id), 'chat',
+               cs_chat.assigned_json(s.chat_id, u)
+          FROM public.users u
+         WHERE s.won = s.ord AND u.id = s.agent_id
+        UNION ALL
+        SELECT 2, 'event', NULL, NULL, NULL, NULL, NULL, NULL,
+               cs_chat.chat_topics(s.chat_id, s.customer_id, s.agent_id),
+               NULL, 'chat', cs_chat.status_json(s.chat_id, 'active')
+         WHERE s.reopened = s.ord
+        UNION ALL
+        SELECT 3, 'event', NULL, NULL, s.message_id, s.seq, NULL, NULL,
+               cs_chat.chat_topics(s.chat_id, s.customer_id, s.agent_id),
+               NULL, 'message', cs_chat.new_message_json(s.chat_id, s.json)
+         WHERE s.fresh
+     ) x
+     ORDER BY s.ord, x.n;
+END
+$$;
