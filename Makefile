@@ -1,0 +1,101 @@
+# make            lists what there is
+# make run        the whole chat in one go, http://127.0.0.1:8080
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+CC ?= cc
+ifeq ($(origin CC),default)
+CC := cc
+endif
+
+# SANITIZE=1 builds everything once more, with ASan and UBSan.
+ifdef SANITIZE
+BUILD := build-asan
+else
+BUILD := build
+endif
+export SANITIZE BUILD
+
+PREFIX ?= /usr
+SBINDIR ?= $(PREFIX)/sbin
+MODULESDIR ?= $(PREFIX)/lib/nginx/modules
+DOCDIR ?= $(PREFIX)/share/doc/cs-chat
+SYSCONFDIR ?= /etc/cs-chat
+UNITDIR ?= /lib/systemd/system
+
+MODULE := $(BUILD)/ngx_http_cs_chat_module.so
+WORKER := $(BUILD)/cs-chat-worker
+
+include common/sources.mk
+-include worker/worker.mk
+-include t/unit/unit.mk
+-include fuzz/fuzz.mk
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' \
+		Makefile $(wildcard fuzz/fuzz.mk)
+
+.PHONY: run
+run: ## everything on one machine: install, build, start, seed, ready
+	@exec scripts/run
+
+.PHONY: reset-db
+reset-db: ## empty the database of "make run" and seed it anew
+	@exec scripts/run --reset-db
+
+.PHONY: deps
+deps: ## install the packages that building and running need
+	@scripts/deps.sh run
+
+.PHONY: build
+build: module worker ## the module and the chat worker, in build/
+
+.PHONY: module
+module:
+	@CC="$(CC)" scripts/build-module.sh
+
+.PHONY: worker
+worker: $(WORKER)
+
+.PHONY: test
+test: ## every test
+	@exec scripts/test
+
+.PHONY: test-asan
+test-asan: ## every test, with module and worker under ASan and UBSan
+	@SANITIZE=1 exec scripts/test
+
+.PHONY: lint
+lint: ## clang-format, cppcheck, clang-tidy, shellcheck
+	@exec scripts/lint
+
+.PHONY: install
+install: build ## to DESTDIR and PREFIX (/usr)
+	install -D -m 644 $(MODULE) \
+		$(DESTDIR)$(MODULESDIR)/ngx_http_cs_chat_module.so
+	install -D -m 755 $(WORKER) $(DESTDIR)$(SBINDIR)/cs-chat-worker
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|@SBINDIR@|$(SBINDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' \
+		packaging/systemd/cs-chat-worker.service.in \
+		> $(DESTDIR)$(UNITDIR)/cs-chat-worker.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/cs-chat-worker.service
+	install -d $(DESTDIR)$(SYSCONFDIR)
+	test -e $(DESTDIR)$(SYSCONFDIR)/worker.conf || install -m 640 \
+		worker/worker.conf.example $(DESTDIR)$(SYSCONFDIR)/worker.conf
+	install -d $(DESTDIR)$(DOCDIR)/examples
+	install -m 644 $(wildcard README.md LICENSE docs/*.md) \
+		$(DESTDIR)$(DOCDIR)
+	install -m 644 nginx.conf.example worker/worker.conf.example \
+		$(DESTDIR)$(DOCDIR)/examples
+
+ifneq ($(wildcard bench/run),)
+.PHONY: bench
+bench: ## measure the product on this machine
+	@exec bench/run
+endif
+
+.PHONY: clean
+clean: ## what was built; the data in run/ stays
+	rm -rf build build-asan
