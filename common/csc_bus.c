@@ -555,7 +555,7 @@ size_t
 csc_bus_request_channel(
     csc_str_t prefix, unsigned shard, char *out, size_t size)
 {
-    csc_bus_value_t value;
+    csc_bus_value_t value = { .text = CSC_STR_NULL };
 
     csc_bus_number(shard, 10, &value);
 

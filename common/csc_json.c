@@ -27,11 +27,14 @@ typedef struct {
     size_t n;
     unsigned char *scratch; /* the part that is still free */
     const char *why;
+    size_t end; /* offset behind the outermost object, 0 before that */
     unsigned depth;
     uint32_t scoped; /* bit i: fields[i] is for the scope that is open */
     csc_json_level_t level[CSC_JSON_LEVELS];
 } csc_json_reader_t;
 
+static int
+csc_json_check_space(csc_str_t text, const char **why);
 static int
 csc_json_check_escapes(csc_str_t text, const char **why);
 static size_t
@@ -40,6 +43,10 @@ static int
 csc_json_code_unit(const unsigned char *p, size_t len, unsigned *unit);
 static int
 csc_json_parse(csc_json_reader_t *reader);
+static int
+csc_json_check_end(const csc_json_reader_t *reader);
+static int
+csc_json_is_space(unsigned char c);
 static int
 csc_json_on_null(void *ctx);
 static int
@@ -100,7 +107,9 @@ csc_json_read(csc_str_t text, csc_json_field_t *fields, size_t n,
         return CSC_ERROR;
     }
 
-    if (csc_json_check_escapes(text, why) != CSC_OK) {
+    if (csc_json_check_space(text, why) != CSC_OK
+        || csc_json_check_escapes(text, why) != CSC_OK)
+    {
         return CSC_ERROR;
     }
 
@@ -142,7 +151,53 @@ csc_json_parse(csc_json_reader_t *reader)
         status = yajl_complete_parse(reader->yajl);
     }
 
-    return status == yajl_status_ok ? CSC_OK : CSC_ERROR;
+    if (status != yajl_status_ok || reader->end == 0) {
+        return CSC_ERROR;
+    }
+
+    return csc_json_check_end(reader);
+}
+
+
+/* yajl lets a token pass that begins behind the object and never ends. */
+static int
+csc_json_check_end(const csc_json_reader_t *reader)
+{
+    size_t i;
+
+    for (i = reader->end; i < reader->text.len; i++) {
+        if (!csc_json_is_space(reader->text.data[i])) {
+            return CSC_ERROR;
+        }
+    }
+
+    return CSC_OK;
+}
+
+
+static int
+csc_json_is_space(unsigned char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+
+/*
+ * yajl takes vertical tabs and form feeds for white space.  JSON has neither,
+ * in strings or between, and raw values must be what other parsers take.
+ */
+static int
+csc_json_check_space(csc_str_t text, const char **why)
+{
+    if (text.len > 0
+        && (memchr(text.data, '\v', text.len) != NULL
+            || memchr(text.data, '\f', text.len) != NULL))
+    {
+        *why = CSC_JSON_NOT_JSON;
+        return CSC_ERROR;
+    }
+
+    return CSC_OK;
 }
 
 
@@ -361,8 +416,12 @@ csc_json_on_close_object(void *ctx)
 
     reader->depth--;
 
-    /* the end of the outermost object is no member of anything */
-    return reader->depth == 0 || csc_json_value(reader, value);
+    if (reader->depth == 0) {
+        reader->end = yajl_get_bytes_consumed(reader->yajl);
+        return 1;
+    }
+
+    return csc_json_value(reader, value);
 }
 
 
@@ -453,7 +512,10 @@ csc_json_raw_range(const csc_json_reader_t *reader, size_t after)
 
     end = yajl_get_bytes_consumed(reader->yajl);
 
-    while (after < end && strchr(" \t\r\n:", reader->text.data[after])) {
+    while (after < end
+           && (csc_json_is_space(reader->text.data[after])
+               || reader->text.data[after] == ':'))
+    {
         after++;
     }
 

@@ -1,8 +1,8 @@
 /*
  * JSON: a reader that takes named fields out of an object, and a writer.
  * Both are thin layers over yajl, which does the parsing and the escaping;
- * the reader adds what yajl lets pass: strict UTF-8, no "\u0000", no lone
- * surrogate, a limit of depth.
+ * the reader refuses what yajl lets pass: invalid UTF-8, "\u0000", a lone
+ * surrogate, white space that is not JSON's, unlimited depth.
  */
 
 #ifndef CSC_JSON_H

@@ -431,7 +431,7 @@ csc_ws_unmask(csc_ws_parser_t *parser, unsigned char *p, size_t len)
 {
     size_t i;
     uint64_t mask, word;
-    unsigned char turned[sizeof(mask)];
+    unsigned char turned[sizeof(mask)] = { 0 };
 
     for (i = 0; i < sizeof(turned); i++) {
         turned[i] = parser->mask[(parser->mask_offset + i) & 3];
