@@ -214,9 +214,14 @@ csc_bus_present(const csc_bus_message_t *message, const csc_bus_field_t *field,
     }
 
     memcpy(&number, member, sizeof(uint64_t));
+
+    if (number == 0 && !required) {
+        return 0;
+    }
+
     csc_bus_number(number, field->type == CSC_BUS_HEX ? 16 : 10, value);
 
-    return number > 0 || required;
+    return 1;
 }
 
 
