@@ -12,7 +12,7 @@ FUZZ_CFLAGS ?= -std=c11 -D_GNU_SOURCE -O1 -g -fno-omit-frame-pointer \
 FUZZERS := $(patsubst fuzz/%.c,$(FUZZ_DIR)/%,$(wildcard fuzz/*_fuzz.c))
 
 .PHONY: fuzz
-fuzz: $(FUZZERS:%=%.run)
+fuzz: $(FUZZERS:%=%.run) ## every fuzzer, for FUZZ_SECONDS (20) each
 
 .PHONY: $(FUZZERS:%=%.run)
 $(FUZZERS:%=%.run): %_fuzz.run: %_fuzz
