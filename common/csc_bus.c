@@ -33,8 +33,8 @@ typedef enum {
 typedef struct {
     csc_str_t name;
     csc_bus_type_e type;
-    size_t offset;     /* in csc_bus_message_t, of a text or number */
     unsigned required; /* the kinds that can't do without it */
+    size_t offset;     /* in csc_bus_message_t, of a text or number */
 } csc_bus_field_t;
 
 /* A field's value as it stands on the wire. */
@@ -45,7 +45,7 @@ typedef struct {
 
 #define CSC_BUS_FIELD(text, type, member, required)                            \
     {                                                                          \
-        CSC_STR(text), type, offsetof(csc_bus_message_t, member), required     \
+        CSC_STR(text), type, required, offsetof(csc_bus_message_t, member)     \
     }
 
 static int
