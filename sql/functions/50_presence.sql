@@ -126,7 +126,7 @@ BEGIN
         UNION ALL
         SELECT 1, e.*
           FROM cs_chat.presence_events(k.ord, k.id, k.username, k.online) e
-         WHERE k.last AND k.before <> k.online
+         WHERE k.username IS NOT NULL AND k.last AND k.before <> k.online
      ) AS x (n, ord, kind, status, code, field, error, chat, id, seq, ts,
              duplicate, topics, keep, class, body)
      CROSS JOIN LATERAL (

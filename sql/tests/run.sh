@@ -57,7 +57,7 @@ report() {
             case $line in not*) failed=1 ;; esac
             echo "${line%% - *} $number - $name: ${line#* - }"
             ;;
-        '') ;;
+        '' | '|'*) ;; # rows of calls without a result
         *) echo "# ${line#\# }" ;;
         esac
     done

@@ -1,0 +1,91 @@
+-- Plans: with many rows, operations find theirs by index.
+
+INSERT INTO public.users (id, username, email, password_hash, name, role)
+SELECT t.id('p' || n), 'p' || n, 'p' || n || '@example.com', 'h', 'P',
+       CASE n % 20 WHEN 0 THEN 'agent' ELSE 'customer' END
+  FROM generate_series(1, 5000) n;
+INSERT INTO public.chats (id, customer_id, agent_id, status, updated_at)
+SELECT t.id('x' || n), t.id('p' || (n % 4999 + 1)),
+       CASE n % 50 WHEN 0 THEN NULL
+            ELSE t.id('p' || (n % 250 + 1) * 20) END,
+       CASE n % 3 WHEN 0 THEN 'archived' ELSE 'active' END,
+       '2025-01-01'::TIMESTAMP + n * interval '1 minute'
+  FROM generate_series(1, 20000) n;
+INSERT INTO public.messages (chat_id, sender_id, content, seq)
+SELECT c.id, c.customer_id, 'x', s
+  FROM public.chats c, generate_series(1, 5) s;
+UPDATE public.chats SET last_seq = 5;
+ANALYZE;
+
+-- The rows of a table that sequential scans have read, by now.
+CREATE FUNCTION t.scanned()
+RETURNS BIGINT
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    RETURN (SELECT sum(pg_stat_get_xact_tuples_returned(c.oid))
+              FROM pg_class c
+             WHERE c.oid IN ('public.users'::REGCLASS,
+                             'public.chats'::REGCLASS,
+                             'public.messages'::REGCLASS));
+END
+$$;
+
+-- How many rows one call reads sequentially, once its plans are settled.
+CREATE FUNCTION t.reads(call TEXT)
+RETURNS BIGINT
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    before BIGINT;
+BEGIN
+    FOR i IN 1 .. 8 LOOP
+        before := t.scanned();
+        PERFORM t.run(call);
+    END LOOP;
+    RETURN t.scanned() - before;
+END
+$$;
+
+-- An operation that does read a whole table, to know that it would be seen.
+CREATE FUNCTION cs_chat.test_count()
+RETURNS SETOF cs_chat.outcome
+LANGUAGE sql
+AS $$
+    SELECT (cs_chat.success(200, count(*)::TEXT)).*
+      FROM public.users WHERE name <> ''
+$$;
+
+SELECT t.ok(t.reads('test_count()') > 5000, 'a sequential scan is noticed');
+SELECT t.ok(t.reads(call) < 500, regexp_replace(call, '\s+', ' ', 'g'))
+  FROM (VALUES
+    ('chats_list(t.id(''p7''), NULL, 50, 0)'),
+    ('chats_list(t.id(''p20''), NULL, 50, 0)'),
+    ('chats_list(t.id(''p20''), ''archived'', 50, 0)'),
+    ('chats_list(t.id(''sue''), NULL, 200, 0)'),
+    ('chats_list(t.id(''sue''), ''archived'', 200, 0)'),
+    ('chats_get(t.id(''sue''), t.id(''x77''))'),
+    ('chats_join(t.id(''sue''), t.id(''x77''), 1)'),
+    ('chats_set_status(t.id(''sue''), t.id(''x77''), ''closed'')'),
+    ('messages_list(t.id(''sue''), t.id(''x77''), 50, 0, NULL, NULL, NULL)'),
+    ('messages_send(ARRAY[gen_random_uuid()], t.ids(''x77''), t.ids(''sue''),
+        ''{x}'', ''{text}'', ''{NULL}'')'),
+    ('users_list(t.id(''p7''), NULL, NULL, 50, 0)'),
+    ('users_list(t.id(''sue''), NULL, NULL, 50, 0)'),
+    ('agents_available(t.id(''p7''))'),
+    ('customers_available(t.id(''p20''))'),
+    ('presence_apply(t.ids(''p20'', ''p7''), ''{t,t}'', ''{t,t}'', ''{a,b}'')')
+  ) AS calls (call);
+
+-- Chats that are written to stay off the indexes within the hour.
+SELECT t.send('x78', 'sue', 'once');
+SELECT pg_stat_reset_single_table_counters('public.chats'::REGCLASS);
+DO $$
+BEGIN
+    FOR i IN 1 .. 5 LOOP
+        PERFORM t.send('x78', 'sue', 'again');
+    END LOOP;
+END
+$$;
+SELECT t.ok((SELECT pg_stat_get_xact_tuples_hot_updated('public.chats'::REGCLASS)
+    = pg_stat_get_xact_tuples_updated('public.chats'::REGCLASS)), 'HOT updates');
