@@ -1,0 +1,144 @@
+/*
+ * The worker's side of the bus (docs/bus.md): requests come in from the
+ * shards that are subscribed to, replies and events go out.
+ */
+
+#ifndef BUS_H
+#define BUS_H
+
+#include <uv.h>
+
+#include "../common/csc_bus.h"
+#include "../common/csc_ops.h"
+#include "buffer.h"
+#include "config.h"
+#include "log.h"
+#include "redis_link.h"
+
+#define BUS_SRC_LEN 16
+
+struct ops_s;
+
+/* A request between its receipt and bus_finish(); it owns its bytes. */
+typedef struct request_s {
+    csc_bus_message_t message; /* views of the bytes below */
+    csc_op_e op;
+    unsigned shard;    /* of the channel it came by */
+    uint64_t received; /* uv_hrtime(), ns */
+    uint64_t deadline; /* the same clock; 0: none */
+    struct ops_s *ops;
+    struct request_s *next; /* in a queue of whoever handles it */
+    csc_str_t client_id;    /* of a WebSocket event, for its answer */
+    unsigned char *scratch; /* as long as the body, for csc_json_read() */
+    size_t len;
+    unsigned char bytes[];
+} request_t;
+
+typedef struct {
+    /* A request for a shard that is held or being released. */
+    void (*request)(void *data, request_t *request);
+    /* No request of the shard will come any more. */
+    void (*unsubscribed)(void *data, unsigned shard);
+    /* A request of the shard was finished. */
+    void (*finished)(void *data, unsigned shard);
+    void *data;
+} bus_handlers_t;
+
+typedef struct {
+    struct bus_s *bus;
+    unsigned shard;
+    unsigned wanted : 1;
+    unsigned confirmed : 1;
+    unsigned leaving : 1; /* unsubscribing, and not yet confirmed */
+    uint64_t asked;       /* when the subscription was sent, ms */
+    uint64_t inflight;    /* requests that are not finished */
+} bus_channel_t;
+
+typedef struct bus_s {
+    uv_loop_t *loop;
+    const config_t *config;
+    bus_handlers_t handlers;
+    csc_str_t prefix;
+
+    redis_link_t subscriber;
+    redis_link_t publisher;
+    uv_timer_t heartbeat;
+    uint64_t heard;    /* our own heartbeat came back, ms */
+    uint64_t answered; /* Redis answered a heartbeat, ms */
+
+    char src[BUS_SRC_LEN + 1];
+    uint64_t n; /* number of the last event */
+    char events[CSC_BUS_MAX_PREFIX + 64];
+    char own[CSC_BUS_MAX_PREFIX + 64];
+
+    bus_channel_t channels[CSC_BUS_SHARDS];
+    uint64_t inflight;
+    buffer_t out;
+
+    /* counters, logged at the end */
+    uint64_t requests;
+    uint64_t replies;
+    uint64_t bad;     /* damaged or unknown messages */
+    uint64_t expired; /* nobody waited any more */
+    uint64_t refused; /* above max_queue */
+    uint64_t unsent;  /* replies and events that found no Redis */
+    log_limit_t bad_log;
+    log_limit_t unsent_log;
+} bus_t;
+
+int
+bus_init(bus_t *bus, uv_loop_t *loop, const config_t *config,
+    const redis_address_t *address, const bus_handlers_t *handlers);
+
+void
+bus_start(bus_t *bus);
+
+/*
+ * Asks for a shard's requests, and keeps asking over every reconnect until
+ * bus_unsubscribe(), which ends in a call of handlers.unsubscribed (at once
+ * where Redis is away).
+ */
+void
+bus_subscribe(bus_t *bus, unsigned shard);
+void
+bus_unsubscribe(bus_t *bus, unsigned shard);
+
+/* 1 when both links to Redis stand. */
+int
+bus_connected(const bus_t *bus);
+
+/*
+ * Sends the reply, of which the caller has set status, body and what belongs
+ * to the operation.  Nothing is sent where nobody waits.
+ */
+void
+bus_reply(bus_t *bus, const request_t *request, csc_bus_message_t *reply);
+
+/* Numbers and sends an event, of which all else is set. */
+void
+bus_event(bus_t *bus, csc_bus_message_t *event);
+
+/* Sends a request without a reply to whoever holds the user's shard. */
+void
+bus_request(bus_t *bus, csc_op_e op, csc_str_t user);
+
+/* The request is done with; it is freed. */
+void
+bus_finish(bus_t *bus, request_t *request);
+
+/* 1, and counted, when nobody waits for the answer any more. */
+int
+bus_expired(bus_t *bus, const request_t *request);
+
+/* Counts and, at times, logs a message that makes no sense. */
+void
+bus_bad(bus_t *bus, const char *why, csc_str_t op);
+
+/* Writes what is queued and disconnects. */
+void
+bus_stop(bus_t *bus);
+
+void
+bus_free(bus_t *bus);
+
+#endif /* BUS_H */

@@ -1,0 +1,134 @@
+#include <stdio.h>
+#include <string.h>
+
+#include <hiredis/hiredis.h>
+
+#include "check.h"
+#include "migrate.h"
+
+#define CHECK_POSTGRESQL 120000 /* the oldest version that will do */
+
+static int
+check_line(int ok, const char *what, const char *text)
+{
+    printf("%s %s: %s\n", ok ? "ok   " : "error", what, text);
+
+    return ok ? 0 : 1;
+}
+
+static int
+check_postgresql(const config_t *config)
+{
+    char text[512];
+    PGconn *conn;
+    int missing, version, failed;
+
+    conn = migrate_connect(config, text, sizeof(text));
+    if (conn == NULL) {
+        return check_line(0, "PostgreSQL", text);
+    }
+
+    version = PQserverVersion(conn);
+    snprintf(text, sizeof(text), "version %d.%d, database %s", version / 10000,
+        version % 10000, PQdb(conn));
+    failed = check_line(version >= CHECK_POSTGRESQL, "PostgreSQL", text);
+
+    missing = migrate_missing(conn);
+    if (missing < 0) {
+        failed |= check_line(0, "migrations", "can't be read");
+    } else {
+        snprintf(
+            text, sizeof(text), "%d to be applied at the next start", missing);
+        check_line(1, "migrations", text);
+    }
+
+    PQfinish(conn);
+
+    return failed;
+}
+
+static redisContext *
+check_redis_connect(const config_t *config, const redis_address_t *address)
+{
+    struct timeval timeout;
+    redisContext *context;
+
+    timeout.tv_sec = (time_t) (config->connect_timeout / 1000);
+    timeout.tv_usec = (suseconds_t) (config->connect_timeout % 1000 * 1000);
+
+    context = *address->path != '\0'
+                  ? redisConnectUnixWithTimeout(address->path, timeout)
+                  : redisConnectWithTimeout(
+                      address->host, address->port, timeout);
+
+    if (context != NULL && context->err == 0) {
+        redisSetTimeout(context, timeout);
+    }
+
+    return context;
+}
+
+static redisReply *
+check_redis_greet(redisContext *context, const redis_address_t *address)
+{
+    const char *argv[3] = { "AUTH", address->user, address->password };
+    redisReply *reply;
+
+    if (*address->password != '\0') {
+        if (*address->user == '\0') {
+            argv[1] = address->password;
+        }
+        reply = redisCommandArgv(
+            context, *address->user != '\0' ? 3 : 2, argv, NULL);
+        if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
+            return reply;
+        }
+        freeReplyObject(reply);
+    }
+
+    argv[0] = "PING";
+
+    return redisCommandArgv(context, 1, argv, NULL);
+}
+
+static int
+check_redis(const config_t *config, const redis_address_t *address)
+{
+    redisContext *context = check_redis_connect(config, address);
+    redisReply *reply = NULL;
+    char text[512];
+    int ok = 0;
+
+    if (context == NULL || context->err != 0) {
+        snprintf(text, sizeof(text), "%s: %s", address->text,
+            context != NULL ? context->errstr : "out of memory");
+
+    } else {
+        reply = check_redis_greet(context, address);
+        ok = reply != NULL && reply->type != REDIS_REPLY_ERROR;
+        snprintf(text, sizeof(text), "%s%s%s", address->text, ok ? "" : ": ",
+            ok              ? ""
+            : reply != NULL ? reply->str
+                            : context->errstr);
+    }
+
+    if (reply != NULL) {
+        freeReplyObject(reply);
+    }
+    if (context != NULL) {
+        redisFree(context);
+    }
+
+    return check_line(ok, "Redis", text);
+}
+
+int
+check_run(const config_t *config, const redis_address_t *address)
+{
+    int failed = check_line(1, "settings", "valid");
+
+    failed |= check_redis(config, address);
+    failed |= check_postgresql(config);
+
+    return failed;
+}

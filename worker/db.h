@@ -1,0 +1,199 @@
+/*
+ * PostgreSQL without blocking: one session that writes, some that read.
+ * Each prepares its statements, keeps several on the way (libpq's pipeline
+ * mode, a transaction each) and connects again by itself.
+ */
+
+#ifndef DB_H
+#define DB_H
+
+#include <uv.h>
+#include <libpq-fe.h>
+
+#include "buffer.h"
+#include "config.h"
+#include "log.h"
+#include "statements.h"
+
+#define DB_MAX_PARAMETERS 8
+
+typedef enum {
+    DB_OK,          /* committed; there is a result */
+    DB_FAILED,      /* the statement was rolled back by an error of its own */
+    DB_UNAVAILABLE, /* it did not run, or was rolled back for lack of means */
+    DB_UNKNOWN,     /* the connection broke before the answer */
+    DB_EXPIRED      /* nobody waited for it any more; it did not run */
+} db_status_e;
+
+/* result is there with DB_OK only, until the function returns. */
+typedef void (*db_done_fn)(
+    void *data, db_status_e status, const PGresult *result);
+
+typedef struct db_query_s {
+    struct db_query_s *next;
+    statement_e statement;
+    uint64_t deadline; /* uv_hrtime(), ns; 0: none */
+    db_done_fn done;
+    void *data;
+    unsigned attempts;
+    unsigned preparing : 1; /* its statement is prepared just before it */
+    unsigned failed : 1;    /* an error came before the transaction's end */
+    PGresult *result;       /* held back until the transaction's end */
+    int parameters;
+    size_t offsets[DB_MAX_PARAMETERS]; /* SIZE_MAX: NULL */
+    buffer_t values;                   /* NUL-terminated texts */
+} db_query_t;
+
+typedef struct {
+    db_query_t *head;
+    db_query_t **tail;
+    size_t count;
+} db_queue_t;
+
+struct db_s;
+
+typedef enum {
+    DB_SESSION_DOWN, /* waits for the next attempt */
+    DB_SESSION_CONNECTING,
+    DB_SESSION_GREETING, /* settings of the session */
+    DB_SESSION_READY,
+    DB_SESSION_CLOSED
+} db_session_state_e;
+
+typedef struct {
+    struct db_s *db;
+    int writer;
+    db_session_state_e state;
+    PGconn *conn;
+    uv_poll_t *poll; /* NULL: none; on the heap, for it closes late */
+    int fd;          /* that poll watches */
+    int events;      /* that it waits for */
+    uv_timer_t timer;
+    uint64_t delay;
+    uint64_t progress; /* when the server was last heard, ms */
+    db_queue_t inflight;
+    unsigned broken : 1;  /* to be dropped by the timer, not by a caller */
+    unsigned failing : 1; /* a fault is logged once */
+    uint16_t prepared[STATEMENT_MAX]; /* 0: not; else version of the name */
+    uint16_t versions[STATEMENT_MAX];
+} db_session_t;
+
+typedef struct {
+    void (*up)(void *data);   /* the session that writes is ready */
+    void (*down)(void *data); /* it was, and is lost with its locks */
+    void *data;
+} db_handlers_t;
+
+typedef struct db_s {
+    uv_loop_t *loop;
+    const config_t *config;
+    db_handlers_t handlers;
+    db_session_t *sessions; /* the first one writes */
+    size_t count;
+    db_queue_t reads; /* waiting for a session */
+    db_queue_t writes;
+    uv_timer_t watch;
+    log_limit_t error_log;
+    uint64_t queries;
+    uint64_t errors;
+    unsigned closing : 1;
+} db_t;
+
+int
+db_init(db_t *db, uv_loop_t *loop, const config_t *config,
+    const db_handlers_t *handlers);
+
+void
+db_start(db_t *db);
+
+/* 1 when statements for writing, or for reading, would be sent now. */
+int
+db_writable(const db_t *db);
+int
+db_readable(const db_t *db);
+
+/*
+ * A query, to which parameters are added in the order of the statement, and
+ * which db_submit() takes over.  NULL, which all of these take too, when out
+ * of memory; failures behind that are remembered, and told by db_submit().
+ */
+db_query_t *
+db_query(statement_e statement, uint64_t deadline, db_done_fn done, void *data);
+
+void
+db_str(db_query_t *query, csc_str_t value);
+void
+db_text(db_query_t *query, const char *value); /* NULL: NULL */
+void
+db_int(db_query_t *query, int64_t value);
+void
+db_bool(db_query_t *query, int value);
+void
+db_null(db_query_t *query);
+
+/* Begins and ends a value that is written to the query's own buffer. */
+buffer_t *
+db_value(db_query_t *query); /* not for NULL */
+void
+db_value_end(db_query_t *query);
+
+/*
+ * Sends the query or queues it.  done is called once, possibly before this
+ * returns: with DB_UNAVAILABLE where there is no session, or, for a NULL
+ * query, not at all and CSC_ERROR is returned.
+ */
+int
+db_submit(db_t *db, db_query_t *query);
+
+/* Frees a query that is not to be sent after all. */
+void
+db_drop(db_query_t *query);
+
+/* Queries that are queued or on the way. */
+size_t
+db_pending(const db_t *db);
+
+/* Closes all sessions; what is pending ends with DB_UNKNOWN. */
+void
+db_stop(db_t *db);
+
+void
+db_free(db_t *db);
+
+/* --- between db.c and db_session.c --- */
+
+int
+db_session_init(db_session_t *session, db_t *db, int writer);
+void
+db_session_start(db_session_t *session);
+void
+db_session_send(db_session_t *session, db_query_t *query);
+void
+db_session_watch(db_session_t *session);
+void
+db_session_stop(db_session_t *session);
+
+void
+db_queue_init(db_queue_t *queue);
+void
+db_queue_push(db_queue_t *queue, db_query_t *query);
+void
+db_queue_push_front(db_queue_t *queue, db_query_t *query);
+db_query_t *
+db_queue_shift(db_queue_t *queue);
+
+/* Calls done and frees the query. */
+void
+db_finish(db_query_t *query, db_status_e status, const PGresult *result);
+/* Runs it again, on whichever session. */
+void
+db_again(db_t *db, db_query_t *query);
+void
+db_session_up(db_session_t *session);
+void
+db_session_down(db_session_t *session);
+/* Gives waiting queries to sessions with room. */
+void
+db_dispatch(db_t *db);
+
+#endif /* DB_H */

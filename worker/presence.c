@@ -1,0 +1,605 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "op.h"
+#include "presence.h"
+#include "reply.h"
+
+#define PRESENCE_SWEEP 500  /* ms */
+#define PRESENCE_BATCH 1000 /* users in one statement */
+
+static uint64_t
+presence_now(const presence_t *presence)
+{
+    return uv_now(presence->loop);
+}
+
+static int
+presence_wanted(const presence_t *presence, const presence_user_t *user)
+{
+    return user->holders != NULL || presence_now(presence) < user->grace;
+}
+
+/* 1 when the database has to be told something. */
+static int
+presence_differs(const presence_t *presence, const presence_user_t *user)
+{
+    if (user->unhide && user->hidden != PRESENCE_NO) {
+        return 1;
+    }
+
+    if (presence_wanted(presence, user)) {
+        return user->online != PRESENCE_YES && user->hidden != PRESENCE_YES;
+    }
+
+    return user->online != PRESENCE_NO;
+}
+
+static void
+presence_touch(presence_t *presence, presence_user_t *user)
+{
+    if (!user->changed && presence_differs(presence, user)) {
+        user->changed = 1;
+        user->changed_next = presence->changed;
+        presence->changed = user;
+    }
+}
+
+static presence_user_t *
+presence_find(const presence_t *presence, csc_str_t id)
+{
+    return presence_table_find(&presence->tables[csc_bus_shard(id)], id);
+}
+
+/* --- writing --- */
+
+static void
+presence_applied_row(presence_t *presence, const presence_change_t *change,
+    const PGresult *result, int row)
+{
+    csc_str_t id = { CSC_UUID_LEN, change->id };
+    presence_user_t *user = presence_find(presence, id);
+    int hidden;
+
+    if (user == NULL) {
+        return;
+    }
+
+    hidden = *PQgetvalue(result, row, OUTCOME_DUPLICATE) == 't';
+    user->hidden = hidden ? PRESENCE_YES : PRESENCE_NO;
+    user->online = change->online && !hidden ? PRESENCE_YES : PRESENCE_NO;
+    if (change->unhide) {
+        user->unhide = 0;
+    }
+}
+
+static void
+presence_applied_event(presence_t *presence, const presence_change_t *change,
+    const PGresult *result, int row)
+{
+    csc_str_t except = CSC_STR_NULL;
+
+    if (change->conn_len > 0) {
+        except.data = change->conn;
+        except.len = change->conn_len;
+    }
+
+    reply_event(presence->ops, result, row, except);
+}
+
+/* Somebody the database doesn't know is not asked about again. */
+static void
+presence_settle(presence_t *presence, const presence_change_t *change)
+{
+    csc_str_t id = { CSC_UUID_LEN, change->id };
+    presence_user_t *user = presence_find(presence, id);
+
+    if (user != NULL && user->online == PRESENCE_UNKNOWN) {
+        user->online = change->online ? PRESENCE_YES : PRESENCE_NO;
+        user->hidden = PRESENCE_NO;
+    }
+}
+
+static void
+presence_on_applied(void *data, db_status_e status, const PGresult *result)
+{
+    presence_t *presence = data;
+    const presence_change_t *change;
+    uint64_t ord;
+    size_t i;
+    int row;
+
+    for (row = 0; status == DB_OK && row < PQntuples(result); row++) {
+        if (csc_str_to_u64(
+                reply_column(result, row, OUTCOME_ORD), presence->count, &ord)
+                != CSC_OK
+            || ord == 0)
+        {
+            continue;
+        }
+
+        change = &presence->changes[ord - 1];
+        if (reply_is(result, row, "reply")) {
+            presence_applied_row(presence, change, result, row);
+        } else if (reply_is(result, row, "event")) {
+            presence_applied_event(presence, change, result, row);
+        }
+    }
+
+    for (i = 0; status == DB_OK && i < presence->count; i++) {
+        presence_settle(presence, &presence->changes[i]);
+    }
+
+    presence->count = 0;
+
+    if (status == DB_OK) {
+        presence_flush(presence); /* what failed is left to the next sweep */
+    }
+}
+
+static void
+presence_gather(presence_t *presence)
+{
+    presence_user_t *user;
+    presence_change_t *change;
+
+    while ((user = presence->changed) != NULL
+           && presence->count < PRESENCE_BATCH) {
+        presence->changed = user->changed_next;
+        user->changed = 0;
+
+        if (!presence_differs(presence, user)) {
+            continue;
+        }
+
+        change = &presence->changes[presence->count++];
+        memcpy(change->id, user->id, CSC_UUID_LEN);
+        memcpy(change->conn, user->conn, user->conn_len);
+        change->conn_len = user->conn_len;
+        change->online = presence_wanted(presence, user);
+        change->unhide = user->unhide;
+        user->conn_len = 0;
+    }
+}
+
+typedef enum {
+    CHANGE_ID,
+    CHANGE_ONLINE,
+    CHANGE_UNHIDE,
+    CHANGE_CONN
+} change_e;
+
+static void
+presence_array(db_query_t *query, const presence_t *presence, change_e column)
+{
+    buffer_t *value = db_value(query);
+    const presence_change_t *change;
+    csc_str_t id = { CSC_UUID_LEN, NULL }, conn;
+    size_t i;
+
+    buffer_array(value);
+
+    for (i = 0; i < presence->count; i++) {
+        change = &presence->changes[i];
+
+        if (column == CHANGE_ID) {
+            id.data = change->id;
+            buffer_element(value, id);
+
+        } else if (column == CHANGE_CONN) {
+            conn.data = change->conn_len > 0 ? change->conn : NULL;
+            conn.len = change->conn_len;
+            buffer_element(value, conn);
+
+        } else {
+            buffer_element(value,
+                csc_str(
+                    (column == CHANGE_ONLINE ? change->online : change->unhide)
+                        ? "t"
+                        : "f"));
+        }
+    }
+
+    buffer_array_close(value);
+    db_value_end(query);
+}
+
+void
+presence_flush(presence_t *presence)
+{
+    db_query_t *query;
+
+    if (presence->count > 0 || presence->changed == NULL
+        || !db_writable(presence->db))
+    {
+        return;
+    }
+
+    presence_gather(presence);
+    if (presence->count == 0) {
+        return;
+    }
+
+    query = db_query(
+        STATEMENT_PRESENCE_APPLY, 0, presence_on_applied, presence);
+
+    if (query != NULL) {
+        presence_array(query, presence, CHANGE_ID);
+        presence_array(query, presence, CHANGE_ONLINE);
+        presence_array(query, presence, CHANGE_UNHIDE);
+        presence_array(query, presence, CHANGE_CONN);
+    }
+
+    if (db_submit(presence->db, query) != CSC_OK) {
+        presence->count = 0;
+    }
+}
+
+/* --- what is reported --- */
+
+static int
+presence_conn(presence_user_t *user, csc_str_t conn)
+{
+    size_t i;
+
+    if (conn.len == 0 || conn.len > PRESENCE_CONN_MAX) {
+        return CSC_ERROR;
+    }
+
+    for (i = 0; i < conn.len; i++) {
+        if (conn.data[i] <= 0x20 || conn.data[i] >= 0x7f) {
+            return CSC_ERROR;
+        }
+    }
+
+    memcpy(user->conn, conn.data, conn.len);
+    user->conn_len = (unsigned char) conn.len;
+
+    return CSC_OK;
+}
+
+static int
+presence_report(presence_t *presence, presence_user_t *user, csc_str_t process,
+    int kind, csc_str_t conn)
+{
+    uint64_t now = presence_now(presence);
+
+    switch (kind) {
+    case '+':
+        if (presence_conn(user, conn) != CSC_OK) {
+            return CSC_ERROR;
+        }
+        user->unhide = user->hidden != PRESENCE_NO;
+        return presence_hold(
+            user, process, now + presence->config->presence_lease);
+
+    case '=':
+        return presence_hold(
+            user, process, now + presence->config->presence_lease);
+
+    default:
+        presence_let_go(user, process);
+        if (user->holders == NULL) {
+            user->grace = now + presence->config->presence_grace;
+        }
+        return CSC_OK;
+    }
+}
+
+int
+presence_line(
+    presence_t *presence, unsigned shard, csc_str_t process, csc_str_t line)
+{
+    csc_str_t id, conn = CSC_STR_NULL;
+    presence_user_t *user;
+
+    if (line.len < 1 + CSC_UUID_LEN || memchr("+=-", line.data[0], 3) == NULL) {
+        return CSC_ERROR;
+    }
+
+    id.data = line.data + 1;
+    id.len = CSC_UUID_LEN;
+    if (!csc_uuid_is(id) || csc_bus_shard(id) != shard) {
+        return CSC_ERROR;
+    }
+
+    if (line.len > 1 + CSC_UUID_LEN) {
+        if (line.data[1 + CSC_UUID_LEN] != ' ') {
+            return CSC_ERROR;
+        }
+        conn.data = line.data + 2 + CSC_UUID_LEN;
+        conn.len = line.len - 2 - CSC_UUID_LEN;
+    }
+
+    user = presence_table_get(&presence->tables[shard], id);
+    if (user == NULL
+        || presence_report(presence, user, process, line.data[0], conn)
+               != CSC_OK)
+    {
+        return CSC_ERROR;
+    }
+
+    presence_touch(presence, user);
+
+    return CSC_OK;
+}
+
+void
+presence_logged_in(presence_t *presence, csc_str_t id)
+{
+    presence_user_t *user;
+
+    user = presence_table_get(&presence->tables[csc_bus_shard(id)], id);
+    if (user != NULL) {
+        user->grace = presence_now(presence) + presence->config->presence_grace;
+        presence_touch(presence, user);
+    }
+}
+
+/* --- PUT users/status --- */
+
+typedef struct {
+    presence_t *presence;
+    request_t *request;
+    unsigned hidden : 1;
+    unsigned connected : 1;
+} presence_hide_t;
+
+static void
+presence_on_hidden(void *data, db_status_e status, const PGresult *result)
+{
+    presence_hide_t *hide = data;
+    presence_t *presence = hide->presence;
+    csc_str_t none = CSC_STR_NULL;
+    presence_user_t *user;
+    int row;
+
+    if (status != DB_OK || PQntuples(result) == 0) {
+        reply_status(hide->request, status == DB_OK ? DB_FAILED : status);
+        free(hide);
+        return;
+    }
+
+    user = presence_find(presence, hide->request->message.user);
+
+    if (user != NULL && PQgetisnull(result, 0, OUTCOME_CODE)) {
+        user->hidden = hide->hidden ? PRESENCE_YES : PRESENCE_NO;
+        user->online = hide->connected && !hide->hidden ? PRESENCE_YES
+                                                        : PRESENCE_NO;
+    }
+
+    reply_row(hide->request, result, 0, none);
+
+    for (row = 1; row < PQntuples(result); row++) {
+        if (reply_is(result, row, "event")) {
+            reply_event(presence->ops, result, row, none);
+        }
+    }
+
+    free(hide);
+}
+
+void
+presence_hide(presence_t *presence, request_t *request, int hidden)
+{
+    presence_hide_t *hide = calloc(1, sizeof(*hide));
+    presence_user_t *user;
+    db_query_t *query;
+
+    if (hide == NULL) {
+        reply_error(request, CSC_E_BACKEND_UNAVAILABLE);
+        return;
+    }
+
+    user = presence_find(presence, request->message.user);
+    hide->presence = presence;
+    hide->request = request;
+    hide->hidden = hidden != 0;
+    hide->connected = user != NULL && presence_wanted(presence, user);
+
+    query = db_query(
+        STATEMENT_USERS_HIDE, request->deadline, presence_on_hidden, hide);
+    db_str(query, request->message.user);
+    db_bool(query, hide->hidden);
+    db_bool(query, hide->connected);
+
+    if (db_submit(presence->db, query) != CSC_OK) {
+        reply_error(request, CSC_E_BACKEND_UNAVAILABLE);
+        free(hide);
+    }
+}
+
+/* --- shards --- */
+
+/*
+ * Those who are online in the database belong to a holder before us, or to
+ * NGINX processes that will renew; if none does they fall offline.
+ */
+static void
+presence_loaded(presence_t *presence, csc_str_t id)
+{
+    unsigned shard;
+    presence_user_t *user;
+
+    if (!csc_uuid_is(id)) {
+        return;
+    }
+
+    shard = csc_bus_shard(id);
+    if (!presence->held[shard] || !presence->unloaded[shard]) {
+        return;
+    }
+
+    user = presence_table_get(&presence->tables[shard], id);
+    if (user == NULL) {
+        return;
+    }
+
+    if (user->online == PRESENCE_UNKNOWN) {
+        user->online = PRESENCE_YES;
+        user->hidden = PRESENCE_NO;
+    }
+
+    if (user->holders == NULL && user->grace == 0) {
+        user->grace = presence_now(presence) + presence->config->presence_lease;
+    }
+}
+
+typedef struct {
+    presence_t *presence;
+    unsigned char asked[CSC_BUS_SHARDS];
+} presence_load_t;
+
+static void
+presence_on_online(void *data, db_status_e status, const PGresult *result)
+{
+    presence_load_t *load = data;
+    presence_t *presence = load->presence;
+    int row;
+    unsigned i;
+
+    presence->loading = 0;
+
+    if (status == DB_OK) {
+        for (row = 0; row < PQntuples(result); row++) {
+            presence_loaded(presence, reply_column(result, row, 0));
+        }
+        for (i = 0; i < CSC_BUS_SHARDS; i++) {
+            presence->unloaded[i] &= !load->asked[i];
+        }
+    }
+
+    free(load);
+}
+
+static void
+presence_load(presence_t *presence)
+{
+    presence_load_t *load;
+    db_query_t *query;
+
+    if (presence->loading
+        || memchr(presence->unloaded, 1, CSC_BUS_SHARDS) == NULL) {
+        return;
+    }
+
+    load = calloc(1, sizeof(*load));
+    if (load == NULL) {
+        return;
+    }
+
+    load->presence = presence;
+    memcpy(load->asked, presence->unloaded, sizeof(load->asked));
+    presence->loading = 1;
+
+    query = db_query(STATEMENT_PRESENCE_ONLINE, 0, presence_on_online, load);
+    if (db_submit(presence->db, query) != CSC_OK) {
+        presence->loading = 0;
+        free(load);
+    }
+}
+
+void
+presence_acquired(presence_t *presence, const unsigned char *taken)
+{
+    unsigned i;
+
+    for (i = 0; i < CSC_BUS_SHARDS; i++) {
+        if (taken[i]) {
+            presence->held[i] = 1;
+            presence->unloaded[i] = 1;
+        }
+    }
+
+    presence_load(presence);
+}
+
+void
+presence_released(presence_t *presence, unsigned shard)
+{
+    presence_user_t **at = &presence->changed;
+    csc_str_t id = { CSC_UUID_LEN, NULL };
+
+    while (*at != NULL) {
+        id.data = (*at)->id;
+        if (csc_bus_shard(id) == shard) {
+            *at = (*at)->changed_next;
+        } else {
+            at = &(*at)->changed_next;
+        }
+    }
+
+    presence_table_clear(&presence->tables[shard]);
+    presence->held[shard] = 0;
+    presence->unloaded[shard] = 0;
+}
+
+/* --- time --- */
+
+static int
+presence_visit(void *data, presence_user_t *user)
+{
+    presence_t *presence = data;
+
+    presence_expire(user, presence_now(presence));
+    presence_touch(presence, user);
+
+    return user->changed || presence_wanted(presence, user)
+           || user->online != PRESENCE_NO;
+}
+
+static void
+presence_on_timer(uv_timer_t *timer)
+{
+    presence_t *presence = timer->data;
+    unsigned i;
+
+    for (i = 0; i < CSC_BUS_SHARDS; i++) {
+        presence_table_sweep(&presence->tables[i], presence_visit, presence);
+    }
+
+    presence_load(presence);
+    presence_flush(presence);
+}
+
+int
+presence_init(presence_t *presence, uv_loop_t *loop, const config_t *config,
+    bus_t *bus, db_t *db, struct ops_s *ops)
+{
+    memset(presence, 0, sizeof(*presence));
+    presence->loop = loop;
+    presence->config = config;
+    presence->bus = bus;
+    presence->db = db;
+    presence->ops = ops;
+    presence->timer.data = presence;
+    presence->changes = calloc(PRESENCE_BATCH, sizeof(*presence->changes));
+
+    if (presence->changes == NULL || uv_timer_init(loop, &presence->timer) != 0
+        || uv_timer_start(&presence->timer, presence_on_timer, PRESENCE_SWEEP,
+               PRESENCE_SWEEP)
+               != 0)
+    {
+        return CSC_ERROR;
+    }
+
+    return CSC_OK;
+}
+
+void
+presence_stop(presence_t *presence)
+{
+    uv_close((uv_handle_t *) &presence->timer, NULL);
+}
+
+void
+presence_free(presence_t *presence)
+{
+    unsigned i;
+
+    for (i = 0; i < CSC_BUS_SHARDS; i++) {
+        presence_table_clear(&presence->tables[i]);
+    }
+
+    free(presence->changes);
+}

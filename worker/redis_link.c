@@ -1,0 +1,337 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <arpa/inet.h>
+
+#include <hiredis/adapters/libuv.h>
+
+#include "backoff.h"
+#include "log.h"
+#include "redis_link.h"
+
+static void
+redis_link_connect(redis_link_t *link);
+
+static void
+redis_link_retry(redis_link_t *link, const char *reason);
+
+static void
+redis_link_on_timer(uv_timer_t *timer)
+{
+    redis_link_t *link = timer->data;
+
+    if (link->context == NULL) {
+        redis_link_connect(link);
+        return;
+    }
+
+    /* the time to connect and authenticate is over */
+    redis_link_restart(link, "connecting took too long");
+}
+
+static void
+redis_link_on_ready(redisAsyncContext *context, void *reply, void *data)
+{
+    redis_link_t *link = data;
+    redisReply *answer = reply;
+
+    if (answer == NULL || link->context != context || link->stopped) {
+        return;
+    }
+
+    if (answer->type == REDIS_REPLY_ERROR) {
+        if (!link->failing) {
+            log_error("Redis refuses", LOG_TEXT("link", link->name),
+                LOG_TEXT("address", link->address->text),
+                LOG_TEXT("reason", answer->str));
+            link->failing = 1;
+        }
+        redisAsyncDisconnect(context);
+        return;
+    }
+
+    uv_timer_stop(&link->timer);
+    link->ready = 1;
+    link->failing = 0;
+    link->delay = 0;
+    log_info("Redis connected", LOG_TEXT("link", link->name),
+        LOG_TEXT("address", link->address->text));
+    link->handlers.ready(link->handlers.data);
+}
+
+static void
+redis_link_on_auth(redisAsyncContext *context, void *reply, void *data)
+{
+    redisReply *answer = reply;
+
+    /* success is told by the PING behind it */
+    if (answer != NULL && answer->type == REDIS_REPLY_ERROR) {
+        redis_link_on_ready(context, reply, data);
+    }
+}
+
+static void
+redis_link_greet(redis_link_t *link)
+{
+    const redis_address_t *address = link->address;
+    const char *argv[3] = { "AUTH", address->user, address->password };
+    int rc = REDIS_OK;
+
+    if (*address->password != '\0') {
+        if (*address->user == '\0') {
+            argv[1] = address->password;
+        }
+        rc = redisAsyncCommandArgv(link->context, redis_link_on_auth, link,
+            *address->user != '\0' ? 3 : 2, argv, NULL);
+    }
+
+    argv[0] = "PING";
+    if (rc == REDIS_OK) {
+        redisAsyncCommandArgv(
+            link->context, redis_link_on_ready, link, 1, argv, NULL);
+    }
+}
+
+/*
+ * hiredis calls this outside of its guard against freeing, so nothing is
+ * freed here; after a failure it frees the context by itself.
+ */
+static void
+redis_link_on_connect(const redisAsyncContext *context, int status)
+{
+    redis_link_t *link = context->data;
+
+    if (link == NULL || link->context != context) {
+        return;
+    }
+
+    if (status != REDIS_OK) {
+        link->context = NULL;
+        redis_link_retry(link, context->errstr);
+    }
+}
+
+static void
+redis_link_on_disconnect(const redisAsyncContext *context, int status)
+{
+    redis_link_t *link = context->data;
+
+    if (link == NULL || link->context != context) {
+        return;
+    }
+
+    link->context = NULL;
+    redis_link_retry(
+        link, status == REDIS_OK ? "disconnected" : context->errstr);
+}
+
+static void
+redis_link_retry(redis_link_t *link, const char *reason)
+{
+    int was_ready = link->ready;
+
+    link->ready = 0;
+
+    if (!link->stopped) {
+        if (!link->failing) {
+            log_error("Redis can't be reached, trying again",
+                LOG_TEXT("link", link->name),
+                LOG_TEXT("address", link->address->text),
+                LOG_TEXT("reason", reason));
+            link->failing = 1;
+        }
+        uv_timer_start(
+            &link->timer, redis_link_on_timer, backoff_next(&link->delay), 0);
+    }
+
+    if (was_ready) {
+        link->handlers.gone(link->handlers.data);
+    }
+}
+
+static void
+redis_link_attach(redis_link_t *link, const char *ip)
+{
+    const redis_address_t *address = link->address;
+    redisAsyncContext *context;
+
+    context = *address->path != '\0' ? redisAsyncConnectUnix(address->path)
+                                     : redisAsyncConnect(ip, address->port);
+
+    if (context == NULL) {
+        redis_link_retry(link, "out of memory");
+        return;
+    }
+
+    if (context->err || redisLibuvAttach(context, link->loop) != REDIS_OK) {
+        redis_link_retry(
+            link, context->err ? context->errstr : "out of memory");
+        redisAsyncFree(context);
+        return;
+    }
+
+    context->data = link;
+    link->context = context;
+    redisAsyncSetConnectCallback(context, redis_link_on_connect);
+    redisAsyncSetDisconnectCallback(context, redis_link_on_disconnect);
+    if (*address->path == '\0') {
+        redisEnableKeepAlive(&context->c);
+    }
+
+    uv_timer_start(&link->timer, redis_link_on_timer, link->connect_timeout, 0);
+    redis_link_greet(link);
+}
+
+static void
+redis_link_on_resolved(
+    uv_getaddrinfo_t *resolver, int status, struct addrinfo *result)
+{
+    redis_link_t *link = resolver->data;
+    char ip[INET6_ADDRSTRLEN];
+    int rc = status;
+
+    link->resolving = 0;
+
+    if (!link->stopped) {
+        if (rc == 0) {
+            rc = result->ai_family == AF_INET6
+                     ? uv_ip6_name(
+                         (struct sockaddr_in6 *) (void *) result->ai_addr, ip,
+                         sizeof(ip))
+                     : uv_ip4_name(
+                         (struct sockaddr_in *) (void *) result->ai_addr, ip,
+                         sizeof(ip));
+        }
+
+        if (rc == 0) {
+            redis_link_attach(link, ip);
+        } else {
+            redis_link_retry(link, uv_strerror(rc));
+        }
+    }
+
+    uv_freeaddrinfo(result);
+}
+
+/* hiredis would resolve a name while the whole loop waits. */
+static void
+redis_link_connect(redis_link_t *link)
+{
+    struct addrinfo hints;
+    unsigned char binary[sizeof(struct in6_addr)];
+    const redis_address_t *address = link->address;
+    int rc;
+
+    if (*address->path != '\0'
+        || uv_inet_pton(AF_INET, address->host, binary) == 0
+        || uv_inet_pton(AF_INET6, address->host, binary) == 0)
+    {
+        redis_link_attach(link, address->host);
+        return;
+    }
+
+    if (link->resolving) {
+        return;
+    }
+
+    memset(&hints, 0, sizeof(hints));
+    hints.ai_socktype = SOCK_STREAM;
+    link->resolver.data = link;
+    rc = uv_getaddrinfo(link->loop, &link->resolver, redis_link_on_resolved,
+        address->host, NULL, &hints);
+
+    if (rc != 0) {
+        redis_link_retry(link, uv_strerror(rc));
+        return;
+    }
+
+    link->resolving = 1;
+}
+
+int
+redis_link_init(redis_link_t *link, uv_loop_t *loop,
+    const redis_address_t *address, const char *name, uint64_t connect_timeout,
+    const redis_handlers_t *handlers)
+{
+    memset(link, 0, sizeof(*link));
+
+    link->loop = loop;
+    link->address = address;
+    link->name = name;
+    link->connect_timeout = connect_timeout;
+    link->handlers = *handlers;
+    link->timer.data = link;
+
+    return uv_timer_init(loop, &link->timer) == 0 ? CSC_OK : CSC_ERROR;
+}
+
+void
+redis_link_start(redis_link_t *link)
+{
+    redis_link_connect(link);
+}
+
+int
+redis_link_command(redis_link_t *link, redisCallbackFn *fn, void *data,
+    int argc, const char **argv, const size_t *lens)
+{
+    if (!link->ready || link->context == NULL) {
+        return CSC_ERROR;
+    }
+
+    return redisAsyncCommandArgv(link->context, fn, data, argc, argv, lens)
+                   == REDIS_OK
+               ? CSC_OK
+               : CSC_ERROR;
+}
+
+size_t
+redis_link_backlog(const redis_link_t *link)
+{
+    if (link->context == NULL || link->context->c.obuf == NULL) {
+        return 0;
+    }
+
+    return sdslen(link->context->c.obuf);
+}
+
+void
+redis_link_restart(redis_link_t *link, const char *reason)
+{
+    redisAsyncContext *context = link->context;
+
+    if (context == NULL) {
+        return;
+    }
+
+    /* freeing calls back for every pending command */
+    link->context = NULL;
+    context->data = NULL;
+    redisAsyncFree(context);
+    redis_link_retry(link, reason);
+}
+
+void
+redis_link_stop(redis_link_t *link)
+{
+    if (link->stopped) {
+        return;
+    }
+
+    link->stopped = 1;
+    uv_close((uv_handle_t *) &link->timer, NULL);
+
+    if (link->resolving) {
+        uv_cancel((uv_req_t *) &link->resolver);
+    }
+
+    if (link->context != NULL) {
+        if (link->ready) {
+            redisAsyncDisconnect(link->context);
+        } else {
+            link->context->data = NULL;
+            redisAsyncFree(link->context);
+            link->context = NULL;
+        }
+    }
+}

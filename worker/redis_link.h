@@ -1,0 +1,73 @@
+/*
+ * One asynchronous connection to Redis that keeps itself alive: it connects
+ * again with back-off and jitter, authenticates, and says when it is ready
+ * and when it is gone.
+ */
+
+#ifndef REDIS_LINK_H
+#define REDIS_LINK_H
+
+#include <uv.h>
+#include <hiredis/hiredis.h>
+#include <hiredis/async.h>
+
+#include "../common/csc_core.h"
+#include "redis_address.h"
+
+typedef struct redis_link_s redis_link_t;
+
+typedef struct {
+    void (*ready)(void *data); /* authenticated, commands may be sent */
+    void (*gone)(void *data);  /* was ready and is no more */
+    void *data;
+} redis_handlers_t;
+
+struct redis_link_s {
+    uv_loop_t *loop;
+    const redis_address_t *address;
+    const char *name; /* for logs */
+    redis_handlers_t handlers;
+
+    redisAsyncContext *context; /* NULL: not connected */
+    uv_timer_t timer;           /* connect timeout, back-off */
+    uv_getaddrinfo_t resolver;
+    unsigned resolving : 1;
+    unsigned ready : 1;
+    unsigned stopped : 1;
+    unsigned failing : 1; /* a fault is logged once, not at every attempt */
+    uint64_t connect_timeout;
+    uint64_t delay; /* of the next attempt, ms */
+};
+
+/* CSC_ERROR when the loop has no more handles. */
+int
+redis_link_init(redis_link_t *link, uv_loop_t *loop,
+    const redis_address_t *address, const char *name, uint64_t connect_timeout,
+    const redis_handlers_t *handlers);
+
+/* Connects, now and for ever until it is stopped. */
+void
+redis_link_start(redis_link_t *link);
+
+/*
+ * Sends a command if the link is ready; fn may be NULL.  CSC_ERROR when it
+ * was not queued.  As with hiredis, fn gets a NULL reply when the connection
+ * goes away, and data must outlive the link.
+ */
+int
+redis_link_command(redis_link_t *link, redisCallbackFn *fn, void *data,
+    int argc, const char **argv, const size_t *lens);
+
+/* Bytes that are queued and not yet written. */
+size_t
+redis_link_backlog(const redis_link_t *link);
+
+/* Drops the connection because it is of no use, and connects again. */
+void
+redis_link_restart(redis_link_t *link, const char *reason);
+
+/* Writes what is queued, then disconnects for good. */
+void
+redis_link_stop(redis_link_t *link);
+
+#endif /* REDIS_LINK_H */

@@ -1,0 +1,309 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/csc_query.h"
+#include "reply.h"
+
+#define REPLY_NAME_MAX 512
+
+csc_str_t
+reply_column(const PGresult *result, int row, int column)
+{
+    csc_str_t value = CSC_STR_NULL;
+
+    if (!PQgetisnull(result, row, column)) {
+        value.data = (unsigned char *) PQgetvalue(result, row, column);
+        value.len = (size_t) PQgetlength(result, row, column);
+    }
+
+    return value;
+}
+
+int
+reply_is(const PGresult *result, int row, const char *kind)
+{
+    return strcmp(PQgetvalue(result, row, OUTCOME_KIND), kind) == 0;
+}
+
+static uint64_t
+reply_seq(const PGresult *result, int row)
+{
+    uint64_t seq = 0;
+
+    if (csc_str_to_u64(reply_column(result, row, OUTCOME_SEQ), INT64_MAX, &seq)
+        != CSC_OK)
+    {
+        return 0;
+    }
+
+    return seq;
+}
+
+static void
+reply_send(
+    request_t *request, csc_bus_message_t *reply, int status, csc_str_t body)
+{
+    reply->status = (uint64_t) status;
+    reply->body = body;
+    bus_reply(request->ops->bus, request, reply);
+    bus_finish(request->ops->bus, request);
+}
+
+/* Sends what was written; without memory the status has to do. */
+static void
+reply_written(request_t *request, csc_bus_message_t *reply, int status)
+{
+    csc_str_t body = CSC_STR_NULL;
+
+    if (csc_json_finish(request->ops->writer, &body) != CSC_OK) {
+        log_error("an answer could not be written",
+            LOG_TEXT("op", csc_op_name(request->op)));
+        memset(&body, 0, sizeof(body));
+        status = csc_error_status(CSC_E_INTERNAL_ERROR);
+    }
+
+    reply_send(request, reply, status, body);
+}
+
+/* --- faults --- */
+
+void
+reply_fault(request_t *request, const csc_fault_t *fault)
+{
+    csc_json_writer_t *w = request->ops->writer;
+    csc_bus_message_t reply;
+    csc_fault_t event = *fault;
+
+    memset(&reply, 0, sizeof(reply));
+    csc_json_reset(w);
+
+    if (request->message.ws) {
+        event.reply_to = csc_str(csc_op_event(request->op));
+        event.client_id = request->client_id;
+        csc_fault_event(w, &event);
+    } else {
+        csc_fault_envelope(w, fault);
+    }
+
+    reply_written(request, &reply, csc_error_status(fault->error));
+}
+
+void
+reply_error(request_t *request, csc_error_e error)
+{
+    csc_fault_t fault;
+
+    memset(&fault, 0, sizeof(fault));
+    fault.error = error;
+    reply_fault(request, &fault);
+}
+
+void
+reply_status(request_t *request, db_status_e status)
+{
+    switch (status) {
+    case DB_UNAVAILABLE:
+        reply_error(request, CSC_E_BACKEND_UNAVAILABLE);
+        break;
+    case DB_UNKNOWN:
+        reply_error(request, CSC_E_BACKEND_TIMEOUT);
+        break;
+    case DB_EXPIRED:
+        request->ops->bus->expired++;
+        bus_finish(request->ops->bus, request);
+        break;
+    default:
+        reply_error(request, CSC_E_INTERNAL_ERROR);
+        break;
+    }
+}
+
+static void
+reply_row_fault(request_t *request, const PGresult *result, int row)
+{
+    csc_fault_t fault;
+
+    memset(&fault, 0, sizeof(fault));
+    fault.error = csc_error_by_code(reply_column(result, row, OUTCOME_CODE));
+    fault.field = reply_column(result, row, OUTCOME_FIELD);
+    if (!PQgetisnull(result, row, OUTCOME_ERROR)) {
+        fault.sentence = PQgetvalue(result, row, OUTCOME_ERROR);
+    }
+    reply_fault(request, &fault);
+}
+
+/* --- success --- */
+
+static void
+reply_envelope(csc_json_writer_t *w, const PGresult *result, int row)
+{
+    csc_str_t body = reply_column(result, row, OUTCOME_BODY);
+    csc_str_t sentence = reply_column(result, row, OUTCOME_ERROR);
+
+    csc_json_object(w);
+    csc_json_key(w, "success");
+    csc_json_bool(w, 1);
+    if (sentence.data != NULL) {
+        csc_json_key(w, "message");
+        csc_json_string(w, sentence);
+    }
+    if (body.data != NULL) {
+        csc_json_key(w, "data");
+        csc_json_raw(w, body);
+    }
+    csc_json_end_object(w);
+}
+
+static void
+reply_optional(csc_json_writer_t *w, const char *name, csc_str_t value)
+{
+    csc_json_key(w, name);
+    if (value.data != NULL) {
+        csc_json_string(w, value);
+    } else {
+        csc_json_null(w);
+    }
+}
+
+static void
+reply_ack(csc_json_writer_t *w, const request_t *request,
+    const PGresult *result, int row)
+{
+    csc_json_object(w);
+    csc_json_key(w, "type");
+    csc_json_text(w, "message_ack");
+    csc_json_key(w, "data");
+    csc_json_object(w);
+    reply_optional(w, "clientId", request->client_id);
+    reply_optional(w, "id", reply_column(result, row, OUTCOME_ID));
+    reply_optional(w, "chatId", reply_column(result, row, OUTCOME_CHAT));
+    csc_json_key(w, "seq");
+    csc_json_int(w, (int64_t) reply_seq(result, row));
+    reply_optional(w, "timestamp", reply_column(result, row, OUTCOME_TS));
+    csc_json_key(w, "duplicate");
+    csc_json_bool(w, *PQgetvalue(result, row, OUTCOME_DUPLICATE) == 't');
+    csc_json_end_object(w);
+    csc_json_end_object(w);
+}
+
+static void
+reply_join(csc_json_writer_t *w, const request_t *request,
+    const PGresult *result, int row)
+{
+    csc_json_object(w);
+    csc_json_key(w, "type");
+    csc_json_text(w, request->op == CSC_OP_CHATS_JOIN ? "joined" : "left");
+    csc_json_key(w, "data");
+    csc_json_raw(w, reply_column(result, row, OUTCOME_BODY));
+    csc_json_end_object(w);
+}
+
+/* Puts what is replayed and the answer into one body, a message a line. */
+static void
+reply_lines(
+    request_t *request, csc_bus_message_t *reply, int status, csc_str_t replay)
+{
+    buffer_t *lines = &request->ops->lines;
+    csc_str_t last = CSC_STR_NULL, body;
+
+    buffer_reset(lines);
+    buffer_append_str(lines, replay);
+
+    if (csc_json_finish(request->ops->writer, &last) != CSC_OK) {
+        reply_written(request, reply, status);
+        return;
+    }
+
+    buffer_append_str(lines, last);
+    if (lines->failed) {
+        reply_error(request, CSC_E_INTERNAL_ERROR);
+        return;
+    }
+
+    body.data = lines->data;
+    body.len = lines->used;
+    reply_send(request, reply, status, body);
+}
+
+void
+reply_row(request_t *request, const PGresult *result, int row, csc_str_t replay)
+{
+    csc_json_writer_t *w = request->ops->writer;
+    csc_bus_message_t reply;
+    int status = atoi(PQgetvalue(result, row, OUTCOME_STATUS));
+
+    if (!PQgetisnull(result, row, OUTCOME_CODE)) {
+        reply_row_fault(request, result, row);
+        return;
+    }
+
+    memset(&reply, 0, sizeof(reply));
+    csc_json_reset(w);
+
+    if (!request->message.ws) {
+        reply_envelope(w, result, row);
+
+    } else if (request->op == CSC_OP_MESSAGES_SEND) {
+        reply_ack(w, request, result, row);
+
+    } else {
+        reply_join(w, request, result, row);
+        reply.chat = request->message.chat;
+        reply.seq = reply_seq(result, row);
+    }
+
+    if (replay.len > 0 && request->message.ws) {
+        reply_lines(request, &reply, status, replay);
+    } else {
+        reply_written(request, &reply, status);
+    }
+}
+
+void
+reply_user(request_t *request, int status, csc_str_t id, csc_str_t role,
+    csc_str_t username, csc_str_t body)
+{
+    unsigned char name[3 * REPLY_NAME_MAX];
+    csc_bus_message_t reply;
+
+    if (username.len > REPLY_NAME_MAX) {
+        reply_error(request, CSC_E_INTERNAL_ERROR);
+        return;
+    }
+
+    memset(&reply, 0, sizeof(reply));
+    reply.user = id;
+    reply.role = role;
+    reply.name.data = name;
+    reply.name.len = csc_pct_encode(username, name);
+    reply_send(request, &reply, status, body);
+}
+
+void
+reply_empty(request_t *request, int status)
+{
+    csc_bus_message_t reply;
+    csc_str_t none = CSC_STR_NULL;
+
+    memset(&reply, 0, sizeof(reply));
+    reply_send(request, &reply, status, none);
+}
+
+/* --- events --- */
+
+void
+reply_event(ops_t *ops, const PGresult *result, int row, csc_str_t except)
+{
+    csc_bus_message_t event;
+
+    memset(&event, 0, sizeof(event));
+    event.topics = reply_column(result, row, OUTCOME_TOPICS);
+    event.type = reply_column(result, row, OUTCOME_CLASS);
+    event.chat = reply_column(result, row, OUTCOME_CHAT);
+    event.keep = reply_column(result, row, OUTCOME_KEEP);
+    event.restrict_followers = event.keep.data != NULL;
+    event.seq = reply_seq(result, row);
+    event.except = except;
+    event.body = reply_column(result, row, OUTCOME_BODY);
+    bus_event(ops->bus, &event);
+}

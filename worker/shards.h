@@ -1,0 +1,79 @@
+/*
+ * Which shards this worker answers for.  A shard is held by an advisory lock
+ * in the session that writes: without the session there is no lock, and with
+ * the lock there is no other holder.  Workers count each other by a shared
+ * lock and hold no more than an even part each.
+ */
+
+#ifndef SHARDS_H
+#define SHARDS_H
+
+#include <uv.h>
+
+#include "../common/csc_bus.h"
+#include "bus.h"
+#include "db.h"
+
+typedef enum {
+    SHARD_FREE,     /* not ours */
+    SHARD_LOCKING,  /* asked for */
+    SHARD_HELD,     /* locked and subscribed to */
+    SHARD_LEAVING,  /* unsubscribing */
+    SHARD_DRAINING, /* what came by it is being finished */
+    SHARD_UNLOCKING
+} shard_state_e;
+
+typedef struct {
+    /* Shards of which taken[shard] is 1 were locked just now. */
+    void (*acquired)(void *data, const unsigned char *taken);
+    /* The shard is ours no more. */
+    void (*released)(void *data, unsigned shard);
+    /* After shards_stop(): none is held. */
+    void (*stopped)(void *data);
+    void *data;
+} shards_handlers_t;
+
+typedef struct {
+    uv_loop_t *loop;
+    bus_t *bus;
+    db_t *db;
+    shards_handlers_t handlers;
+    uv_timer_t timer;
+    unsigned char states[CSC_BUS_SHARDS]; /* shard_state_e */
+    unsigned held;                        /* states other than SHARD_FREE */
+    unsigned reported;                    /* number that was logged last */
+    unsigned workers;
+    uint64_t session;     /* counts the sessions that wrote */
+    uint64_t connected;   /* when both links to Redis were last seen, ms */
+    unsigned entered : 1; /* counted among the workers */
+    unsigned viewing : 1; /* a view is on its way */
+    unsigned stopping : 1;
+    unsigned stopped : 1;
+} shards_t;
+
+int
+shards_init(shards_t *shards, uv_loop_t *loop, bus_t *bus, db_t *db,
+    const shards_handlers_t *handlers);
+
+/* What db and bus tell. */
+void
+shards_session_up(shards_t *shards);
+void
+shards_session_down(shards_t *shards);
+void
+shards_unsubscribed(shards_t *shards, unsigned shard);
+void
+shards_finished(shards_t *shards, unsigned shard);
+
+/* 1 when a request that came by the shard may be carried out. */
+int
+shards_serves(const shards_t *shards, unsigned shard);
+
+/* Hands all shards over; handlers.stopped tells when that is done. */
+void
+shards_stop(shards_t *shards);
+
+void
+shards_close(shards_t *shards);
+
+#endif /* SHARDS_H */
