@@ -1,0 +1,1062 @@
+/*
+ * The directives.  Each is checked here, so that "nginx -t" finds what can be
+ * found without the network, and says which value is wrong and what is right.
+ */
+
+#include "ngx_http_cs_chat_module.h"
+#include "ngx_http_cs_chat_redis.h"
+#include "ngx_http_cs_chat_zone.h"
+
+#include <jwt.h>
+
+#include "csc_bus.h"
+
+
+#define MAX_KEY_FILE 4096 /* bytes of a file with a key or a password */
+
+
+/* What a number, time or size may be. */
+typedef enum {
+    NGX_HTTP_CS_CHAT_MSEC = 0,
+    NGX_HTTP_CS_CHAT_SEC,
+    NGX_HTTP_CS_CHAT_SIZE,
+    NGX_HTTP_CS_CHAT_NUMBER
+} ngx_http_cs_chat_unit_e;
+
+
+typedef struct {
+    ngx_http_cs_chat_unit_e unit;
+    ngx_int_t min;
+    ngx_int_t max;
+    const char *right; /* for the message */
+} ngx_http_cs_chat_range_t;
+
+
+static char *ngx_http_cs_chat_set_redis(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_cs_chat_redis_address(ngx_conf_t *cf,
+    ngx_http_cs_chat_redis_conf_t *redis, ngx_str_t *address);
+static char *ngx_http_cs_chat_redis_option(ngx_conf_t *cf,
+    ngx_http_cs_chat_redis_conf_t *redis, ngx_str_t *option);
+static ngx_uint_t ngx_http_cs_chat_option(ngx_str_t *option, const char *name,
+    ngx_str_t *value);
+static char *ngx_http_cs_chat_set_prefix(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_cs_chat_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_cs_chat_set_key(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_cs_chat_set_key_file(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_cs_chat_set_algorithm(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_cs_chat_set_origins(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_uint_t ngx_http_cs_chat_origin_valid(ngx_str_t *origin);
+static char *ngx_http_cs_chat_set_range(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_cs_chat_set_kind(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_int_t ngx_http_cs_chat_read_secret(ngx_conf_t *cf, ngx_str_t *path,
+    ngx_str_t *secret);
+static char *ngx_http_cs_chat_check_key(ngx_conf_t *cf,
+    ngx_http_cs_chat_loc_conf_t *conf);
+static char *ngx_http_cs_chat_setup_location(ngx_conf_t *cf,
+    ngx_http_cs_chat_loc_conf_t *conf);
+static ngx_int_t ngx_http_cs_chat_error_pages(ngx_conf_t *cf,
+    ngx_http_core_loc_conf_t *clcf, ngx_str_t *uri);
+
+
+static ngx_http_cs_chat_range_t request_timeout = { NGX_HTTP_CS_CHAT_MSEC, 100,
+    300000, "a time from 100ms to 5m" };
+
+static ngx_http_cs_chat_range_t lifetime = { NGX_HTTP_CS_CHAT_SEC, 60,
+    315360000, "a time from 1m to 10y" };
+
+static ngx_http_cs_chat_range_t leeway = { NGX_HTTP_CS_CHAT_SEC, 0, 600,
+    "a time from 0s to 10m" };
+
+static ngx_http_cs_chat_range_t body_size = { NGX_HTTP_CS_CHAT_SIZE, 1024,
+    16777216, "a size from 1k to 16m" };
+
+static ngx_http_cs_chat_range_t ping_interval = { NGX_HTTP_CS_CHAT_MSEC, 1000,
+    3600000, "a time from 1s to 1h" };
+
+static ngx_http_cs_chat_range_t pong_timeout = { NGX_HTTP_CS_CHAT_MSEC, 100,
+    3600000, "a time from 100ms to 1h" };
+
+static ngx_http_cs_chat_range_t output_limit = { NGX_HTTP_CS_CHAT_SIZE, 65536,
+    1073741824, "a size from 64k to 1g" };
+
+static ngx_http_cs_chat_range_t sockets_per_user = { NGX_HTTP_CS_CHAT_NUMBER, 1,
+    100000, "a number from 1 to 100000" };
+
+static ngx_http_cs_chat_range_t pending_limit = { NGX_HTTP_CS_CHAT_NUMBER, 1,
+    100000, "a number from 1 to 100000" };
+
+static ngx_http_cs_chat_range_t refused_limit = { NGX_HTTP_CS_CHAT_NUMBER, 20,
+    100000, "a number from 20 to 100000" };
+
+static ngx_http_cs_chat_range_t min_password = { NGX_HTTP_CS_CHAT_NUMBER, 8,
+    128, "a number from 8 to 128" };
+
+
+#define ANYWHERE NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF
+#define IN_LOC(member) offsetof(ngx_http_cs_chat_loc_conf_t, member)
+
+
+ngx_command_t ngx_http_cs_chat_commands[] = {
+
+    { ngx_string("cs_chat_redis"), NGX_HTTP_MAIN_CONF | NGX_CONF_1MORE,
+        ngx_http_cs_chat_set_redis, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
+
+    { ngx_string("cs_chat_prefix"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_prefix, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
+
+    { ngx_string("cs_chat_zone"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_zone, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
+
+    { ngx_string("cs_chat_jwt_key"), ANYWHERE | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_key, NGX_HTTP_LOC_CONF_OFFSET, 0, NULL },
+
+    { ngx_string("cs_chat_jwt_key_file"), ANYWHERE | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_key_file, NGX_HTTP_LOC_CONF_OFFSET, 0, NULL },
+
+    { ngx_string("cs_chat_jwt_algorithm"), ANYWHERE | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_algorithm, NGX_HTTP_LOC_CONF_OFFSET, 0, NULL },
+
+    { ngx_string("cs_chat_jwt_lifetime"), ANYWHERE | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
+        IN_LOC(jwt.lifetime), &lifetime },
+
+    { ngx_string("cs_chat_jwt_leeway"), ANYWHERE | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
+        IN_LOC(jwt.leeway), &leeway },
+
+    { ngx_string("cs_chat_cors_origins"), ANYWHERE | NGX_CONF_1MORE,
+        ngx_http_cs_chat_set_origins, NGX_HTTP_LOC_CONF_OFFSET, 0, NULL },
+
+    { ngx_string("cs_chat_request_timeout"), ANYWHERE | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
+        IN_LOC(request_timeout), &request_timeout },
+
+    { ngx_string("cs_chat_max_body_size"), ANYWHERE | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
+        IN_LOC(max_body_size), &body_size },
+
+    { ngx_string("cs_chat_max_message_size"), ANYWHERE | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
+        IN_LOC(max_message_size), &body_size },
+
+    { ngx_string("cs_chat_ping_interval"), ANYWHERE | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
+        IN_LOC(ping_interval), &ping_interval },
+
+    { ngx_string("cs_chat_pong_timeout"), ANYWHERE | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
+        IN_LOC(pong_timeout), &pong_timeout },
+
+    { ngx_string("cs_chat_output_limit"), ANYWHERE | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
+        IN_LOC(output_limit), &output_limit },
+
+    { ngx_string("cs_chat_sockets_per_user"), ANYWHERE | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
+        IN_LOC(sockets_per_user), &sockets_per_user },
+
+    { ngx_string("cs_chat_pending_limit"), ANYWHERE | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
+        IN_LOC(pending_limit), &pending_limit },
+
+    { ngx_string("cs_chat_refused_limit"), ANYWHERE | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
+        IN_LOC(refused_limit), &refused_limit },
+
+    { ngx_string("cs_chat_min_password_length"), ANYWHERE | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
+        IN_LOC(min_password_length), &min_password },
+
+    { ngx_string("cs_chat_legacy_events"), ANYWHERE | NGX_CONF_FLAG,
+        ngx_conf_set_flag_slot, NGX_HTTP_LOC_CONF_OFFSET, IN_LOC(legacy_events),
+        NULL },
+
+    { ngx_string("cs_chat_api"),
+        NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_kind, NGX_HTTP_LOC_CONF_OFFSET,
+        NGX_HTTP_CS_CHAT_API, (void *) ngx_http_cs_chat_api_handler },
+
+    { ngx_string("cs_chat_websocket"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS,
+        ngx_http_cs_chat_set_kind, NGX_HTTP_LOC_CONF_OFFSET,
+        NGX_HTTP_CS_CHAT_WEBSOCKET,
+        (void *) ngx_http_cs_chat_websocket_handler },
+
+    { ngx_string("cs_chat_health"),
+        NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_kind, NGX_HTTP_LOC_CONF_OFFSET,
+        NGX_HTTP_CS_CHAT_HEALTH, (void *) ngx_http_cs_chat_health_handler },
+
+    ngx_null_command
+};
+
+
+/* Configurations. */
+
+void *
+ngx_http_cs_chat_create_main_conf(ngx_conf_t *cf)
+{
+    /* set to zero: no address, no prefix, no zone, no location */
+
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_cs_chat_main_conf_t));
+}
+
+
+char *
+ngx_http_cs_chat_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_cs_chat_main_conf_t *mcf;
+    ngx_str_t address = ngx_string("127.0.0.1:6379");
+    ngx_str_t zone = ngx_string("cs_chat");
+
+    mcf = conf;
+
+    if (mcf->locations == 0) {
+        return NGX_CONF_OK;
+    }
+
+    if (mcf->prefix.data == NULL) {
+        ngx_str_set(&mcf->prefix, "cs_chat:");
+    }
+
+    if (mcf->zone == NULL) {
+        mcf->zone = ngx_http_cs_chat_zone_add(cf, &zone,
+            NGX_HTTP_CS_CHAT_ZONE_SIZE);
+        if (mcf->zone == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (mcf->redis.address.data == NULL) {
+        return ngx_http_cs_chat_redis_address(cf, &mcf->redis, &address);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+void *
+ngx_http_cs_chat_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_cs_chat_loc_conf_t *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_cs_chat_loc_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    conf->jwt.algorithm = NGX_CONF_UNSET_UINT;
+    conf->jwt.lifetime = NGX_CONF_UNSET;
+    conf->jwt.leeway = NGX_CONF_UNSET;
+    conf->origins = NGX_CONF_UNSET_PTR;
+    conf->any_origin = NGX_CONF_UNSET;
+    conf->request_timeout = NGX_CONF_UNSET_MSEC;
+    conf->max_body_size = NGX_CONF_UNSET_SIZE;
+    conf->max_message_size = NGX_CONF_UNSET_SIZE;
+    conf->ping_interval = NGX_CONF_UNSET_MSEC;
+    conf->pong_timeout = NGX_CONF_UNSET_MSEC;
+    conf->output_limit = NGX_CONF_UNSET_SIZE;
+    conf->sockets_per_user = NGX_CONF_UNSET_UINT;
+    conf->pending_limit = NGX_CONF_UNSET_UINT;
+    conf->refused_limit = NGX_CONF_UNSET_UINT;
+    conf->legacy_events = NGX_CONF_UNSET;
+    conf->min_password_length = NGX_CONF_UNSET_UINT;
+
+    return conf;
+}
+
+
+char *
+ngx_http_cs_chat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_cs_chat_loc_conf_t *prev, *conf;
+
+    prev = parent;
+    conf = child;
+
+    ngx_conf_merge_str_value(conf->jwt.key, prev->jwt.key, "");
+    ngx_conf_merge_uint_value(conf->jwt.algorithm, prev->jwt.algorithm,
+        JWT_ALG_HS256);
+    ngx_conf_merge_sec_value(conf->jwt.lifetime, prev->jwt.lifetime, 86400);
+    ngx_conf_merge_sec_value(conf->jwt.leeway, prev->jwt.leeway, 30);
+    ngx_conf_merge_ptr_value(conf->origins, prev->origins, NULL);
+    ngx_conf_merge_value(conf->any_origin, prev->any_origin, 0);
+    ngx_conf_merge_msec_value(conf->request_timeout, prev->request_timeout,
+        5000);
+    ngx_conf_merge_size_value(conf->max_body_size, prev->max_body_size, 262144);
+    ngx_conf_merge_size_value(conf->max_message_size, prev->max_message_size,
+        262144);
+    ngx_conf_merge_msec_value(conf->ping_interval, prev->ping_interval, 30000);
+    ngx_conf_merge_msec_value(conf->pong_timeout, prev->pong_timeout, 30000);
+    ngx_conf_merge_size_value(conf->output_limit, prev->output_limit, 1048576);
+    ngx_conf_merge_uint_value(conf->sockets_per_user, prev->sockets_per_user,
+        20);
+    ngx_conf_merge_uint_value(conf->pending_limit, prev->pending_limit, 256);
+    ngx_conf_merge_uint_value(conf->refused_limit, prev->refused_limit, 60);
+    ngx_conf_merge_value(conf->legacy_events, prev->legacy_events, 1);
+    ngx_conf_merge_uint_value(conf->min_password_length,
+        prev->min_password_length, 8);
+
+    if (conf->kind == NGX_HTTP_CS_CHAT_NONE) {
+        return NGX_CONF_OK;
+    }
+
+    if (conf->kind != NGX_HTTP_CS_CHAT_HEALTH
+        && ngx_http_cs_chat_check_key(cf, conf) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_cs_chat_setup_location(cf, conf);
+}
+
+
+static char *
+ngx_http_cs_chat_check_key(ngx_conf_t *cf, ngx_http_cs_chat_loc_conf_t *conf)
+{
+    size_t strong;
+
+    if (conf->jwt.key.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+            "location \"%V\" serves the chat but has no signing key: set "
+            "\"cs_chat_jwt_key\" or \"cs_chat_jwt_key_file\"",
+            &conf->location);
+        return NGX_CONF_ERROR;
+    }
+
+    strong = (conf->jwt.algorithm == JWT_ALG_HS256)   ? 32
+             : (conf->jwt.algorithm == JWT_ALG_HS384) ? 48
+                                                      : 64;
+
+    if (conf->jwt.key.len < strong) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+            "the signing key of location \"%V\" has %uz bytes; the algorithm "
+            "is at full strength from %uz bytes on (RFC 7518, 3.2)",
+            &conf->location, conf->jwt.key.len, strong);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* nginx's own settings of a location that is ours. */
+
+static char *
+ngx_http_cs_chat_setup_location(ngx_conf_t *cf,
+    ngx_http_cs_chat_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* "cs_chat_max_body_size" applies, after the token was looked at */
+
+    clcf->client_max_body_size = 0;
+
+    if (ngx_http_cs_chat_error_pages(cf, clcf, &conf->location) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * What nginx and other modules refuse (limit_req, limit_conn, auth_request, a
+ * body that is too large) is answered by our handler in the API's own form,
+ * but where the configuration has an error_page of its own.
+ */
+
+static ngx_int_t
+ngx_http_cs_chat_error_pages(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
+    ngx_str_t *uri)
+{
+    static ngx_int_t statuses[] = { 400, 401, 403, 413, 429, 500, 502, 503, 504,
+        0 };
+
+    ngx_int_t *status;
+    ngx_uint_t i, found;
+    ngx_array_t *pages;
+    ngx_http_err_page_t *page;
+
+    pages = ngx_array_create(cf->pool, 16, sizeof(ngx_http_err_page_t));
+    if (pages == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (clcf->error_pages != NULL) {
+        page = ngx_array_push_n(pages, clcf->error_pages->nelts);
+        if (page == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(page, clcf->error_pages->elts,
+            clcf->error_pages->nelts * sizeof(ngx_http_err_page_t));
+    }
+
+    for (status = statuses; *status; status++) {
+        found = 0;
+        page = pages->elts;
+
+        for (i = 0; i < pages->nelts; i++) {
+            if (page[i].status == *status) {
+                found = 1;
+            }
+        }
+
+        if (found) {
+            continue;
+        }
+
+        page = ngx_array_push(pages);
+        if (page == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memzero(page, sizeof(ngx_http_err_page_t));
+        page->status = *status;
+        page->overwrite = -1;
+        page->value.value = *uri;
+    }
+
+    clcf->error_pages = pages;
+
+    return NGX_OK;
+}
+
+
+/* Redis. */
+
+static char *
+ngx_http_cs_chat_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char *rc;
+    ngx_str_t *value;
+    ngx_uint_t i;
+    ngx_http_cs_chat_redis_conf_t *redis;
+
+    redis = &((ngx_http_cs_chat_main_conf_t *) conf)->redis;
+
+    if (redis->address.data != NULL) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    rc = ngx_http_cs_chat_redis_address(cf, redis, &value[1]);
+
+    for (i = 2; rc == NGX_CONF_OK && i < cf->args->nelts; i++) {
+        rc = ngx_http_cs_chat_redis_option(cf, redis, &value[i]);
+    }
+
+    if (rc != NGX_CONF_OK) {
+        return rc;
+    }
+
+    if (redis->user.len && redis->password.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+            "\"cs_chat_redis\" has user \"%V\" but no password: add "
+            "\"password_file=PATH\"",
+            &redis->user);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* Host names are looked up now: nginx must not block later. */
+
+static char *
+ngx_http_cs_chat_redis_address(ngx_conf_t *cf,
+    ngx_http_cs_chat_redis_conf_t *redis, ngx_str_t *address)
+{
+    u_char *host;
+    ngx_url_t u;
+    struct sockaddr *sockaddr;
+
+    redis->address = *address;
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+    u.url = *address;
+    u.default_port = 6379;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+            "invalid address \"%V\" in \"cs_chat_redis\": %s; it must be "
+            "\"host:port\" or \"unix:/path\"",
+            address, u.err ? u.err : "not understood");
+        return NGX_CONF_ERROR;
+    }
+
+    sockaddr = u.addrs[0].sockaddr;
+
+#if (NGX_HAVE_UNIX_DOMAIN)
+    if (sockaddr->sa_family == AF_UNIX) {
+        redis->path.data = (u_char *) ((struct sockaddr_un *) sockaddr)
+                               ->sun_path;
+        redis->path.len = ngx_strlen(redis->path.data);
+        return NGX_CONF_OK;
+    }
+#endif
+
+    host = ngx_pcalloc(cf->pool, NGX_SOCKADDR_STRLEN + 1);
+    if (host == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    redis->host.data = host;
+    redis->host.len = ngx_sock_ntop(sockaddr, u.addrs[0].socklen, host,
+        NGX_SOCKADDR_STRLEN, 0);
+    host[redis->host.len] = '\0';
+
+    /* hiredis takes an IPv6 address without the brackets of a URL */
+
+    if (host[0] == '[') {
+        redis->host.data++;
+        host[redis->host.len - 1] = '\0';
+    }
+
+    redis->port = ngx_inet_get_port(sockaddr);
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_cs_chat_redis_option(ngx_conf_t *cf,
+    ngx_http_cs_chat_redis_conf_t *redis, ngx_str_t *option)
+{
+    ngx_int_t n;
+    ngx_str_t value;
+
+    if (ngx_http_cs_chat_option(option, "user=", &redis->user)) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_cs_chat_option(option, "password_file=", &value)) {
+        return (ngx_http_cs_chat_read_secret(cf, &value, &redis->password)
+                   == NGX_OK)
+                   ? NGX_CONF_OK
+                   : NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_cs_chat_option(option, "database=", &value)) {
+        n = ngx_atoi(value.data, value.len);
+
+        if (n == NGX_ERROR || n > 65535) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                "invalid \"%V\" in \"cs_chat_redis\": the database must be a "
+                "number from 0 to 65535",
+                option);
+            return NGX_CONF_ERROR;
+        }
+
+        redis->database = n;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_cs_chat_option(option, "tls_ca=", &redis->tls_ca)) {
+        return (ngx_conf_full_name(cf->cycle, &redis->tls_ca, 1) == NGX_OK)
+                   ? NGX_CONF_OK
+                   : NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_cs_chat_option(option, "tls=", &value)) {
+
+        if (value.len == 3 && ngx_strncmp(value.data, "off", 3) == 0) {
+            return NGX_CONF_OK;
+        }
+
+        if (value.len == 2 && ngx_strncmp(value.data, "on", 2) == 0) {
+#if (NGX_CS_CHAT_REDIS_TLS)
+            redis->tls = 1;
+            return NGX_CONF_OK;
+#else
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                "\"tls=on\" in \"cs_chat_redis\" needs a module that was built "
+                "with hiredis 1.0 or later and its TLS support; this one was "
+                "built with hiredis %d.%d",
+                HIREDIS_MAJOR, HIREDIS_MINOR);
+            return NGX_CONF_ERROR;
+#endif
+        }
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+        "invalid parameter \"%V\" in \"cs_chat_redis\": it must be "
+        "\"user=NAME\", \"password_file=PATH\", \"database=N\", \"tls=on\" or "
+        "\"tls_ca=PATH\"",
+        option);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static ngx_uint_t
+ngx_http_cs_chat_option(ngx_str_t *option, const char *name, ngx_str_t *value)
+{
+    size_t len;
+
+    len = ngx_strlen(name);
+
+    if (option->len <= len || ngx_strncmp(option->data, name, len) != 0) {
+        return 0;
+    }
+
+    value->data = option->data + len;
+    value->len = option->len - len;
+
+    return 1;
+}
+
+
+static char *
+ngx_http_cs_chat_set_prefix(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    size_t i;
+    ngx_str_t *value;
+    ngx_http_cs_chat_main_conf_t *mcf;
+
+    mcf = conf;
+
+    if (mcf->prefix.data != NULL) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    mcf->prefix = value[1];
+
+    for (i = 0; i < mcf->prefix.len; i++) {
+        if (mcf->prefix.data[i] <= 0x20 || mcf->prefix.data[i] >= 0x7f) {
+            break;
+        }
+    }
+
+    if (i != mcf->prefix.len || i == 0 || i > CSC_BUS_MAX_PREFIX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+            "invalid value \"%V\" in \"cs_chat_prefix\": it must be 1 to %d "
+            "printable ASCII characters without spaces",
+            &mcf->prefix, CSC_BUS_MAX_PREFIX);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_cs_chat_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    u_char *colon;
+    ssize_t size;
+    ngx_str_t *value, name, text;
+    ngx_http_cs_chat_main_conf_t *mcf;
+
+    mcf = conf;
+
+    if (mcf->zone != NULL) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    colon = ngx_strlchr(value[1].data, value[1].data + value[1].len, ':');
+
+    if (colon == NULL || colon == value[1].data) {
+        goto invalid;
+    }
+
+    name.data = value[1].data;
+    name.len = colon - name.data;
+    text.data = colon + 1;
+    text.len = value[1].data + value[1].len - text.data;
+    size = ngx_parse_size(&text);
+
+    if (size < (ssize_t) (8 * ngx_pagesize)) {
+        goto invalid;
+    }
+
+    mcf->zone = ngx_http_cs_chat_zone_add(cf, &name, size);
+
+    return mcf->zone ? NGX_CONF_OK : NGX_CONF_ERROR;
+
+invalid:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+        "invalid value \"%V\" in \"cs_chat_zone\": it must be \"NAME:SIZE\" "
+        "with a size of at least %ui bytes, as in \"cs_chat:1m\"",
+        &value[1], 8 * ngx_pagesize);
+
+    return NGX_CONF_ERROR;
+}
+
+
+/* Tokens. */
+
+static char *
+ngx_http_cs_chat_set_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t *value;
+    ngx_http_cs_chat_loc_conf_t *lcf;
+
+    lcf = conf;
+
+    if (lcf->jwt.key.data != NULL) {
+        return "is duplicate, or stands beside \"cs_chat_jwt_key_file\"";
+    }
+
+    value = cf->args->elts;
+    lcf->jwt.key = value[1];
+
+    /* the value is a secret: its length is named in its stead */
+
+    if (value[1].len < NGX_HTTP_CS_CHAT_MIN_KEY) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+            "the key in \"cs_chat_jwt_key\" has %uz bytes: it must have at "
+            "least %d",
+            value[1].len, NGX_HTTP_CS_CHAT_MIN_KEY);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_cs_chat_set_key_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t *value;
+    ngx_http_cs_chat_loc_conf_t *lcf;
+
+    lcf = conf;
+
+    if (lcf->jwt.key.data != NULL) {
+        return "is duplicate, or stands beside \"cs_chat_jwt_key\"";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_http_cs_chat_read_secret(cf, &value[1], &lcf->jwt.key) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (lcf->jwt.key.len < NGX_HTTP_CS_CHAT_MIN_KEY) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+            "the key in file \"%V\" has %uz bytes: it must have at least %d",
+            &value[1], lcf->jwt.key.len, NGX_HTTP_CS_CHAT_MIN_KEY);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* The content of a file without the line feed at its end. */
+
+static ngx_int_t
+ngx_http_cs_chat_read_secret(ngx_conf_t *cf, ngx_str_t *path, ngx_str_t *secret)
+{
+    ssize_t n;
+    ngx_fd_t fd;
+    u_char *buf;
+
+    if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    buf = ngx_pnalloc(cf->pool, MAX_KEY_FILE + 1);
+    if (buf == NULL) {
+        return NGX_ERROR;
+    }
+
+    fd = ngx_open_file(path->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+            "the file \"%V\" can't be opened", path);
+        return NGX_ERROR;
+    }
+
+    n = ngx_read_fd(fd, buf, MAX_KEY_FILE + 1);
+
+    if (n < 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+            "the file \"%V\" can't be read", path);
+        (void) ngx_close_file(fd);
+        return NGX_ERROR;
+    }
+
+    (void) ngx_close_file(fd);
+
+    while (n > 0 && (buf[n - 1] == LF || buf[n - 1] == CR)) {
+        n--;
+    }
+
+    if (n == 0 || n > MAX_KEY_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+            "the file \"%V\" must hold one secret of 1 to %d bytes", path,
+            MAX_KEY_FILE);
+        return NGX_ERROR;
+    }
+
+    secret->data = buf;
+    secret->len = n;
+
+    return NGX_OK;
+}
+
+
+static char *
+ngx_http_cs_chat_set_algorithm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t *value;
+    ngx_http_cs_chat_loc_conf_t *lcf;
+
+    lcf = conf;
+
+    if (lcf->jwt.algorithm != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "HS256") == 0) {
+        lcf->jwt.algorithm = JWT_ALG_HS256;
+
+    } else if (ngx_strcmp(value[1].data, "HS384") == 0) {
+        lcf->jwt.algorithm = JWT_ALG_HS384;
+
+    } else if (ngx_strcmp(value[1].data, "HS512") == 0) {
+        lcf->jwt.algorithm = JWT_ALG_HS512;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+            "invalid value \"%V\" in \"cs_chat_jwt_algorithm\": it must be "
+            "HS256, HS384 or HS512",
+            &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* CORS. */
+
+static char *
+ngx_http_cs_chat_set_origins(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t *value, *origin;
+    ngx_uint_t i;
+    ngx_http_cs_chat_loc_conf_t *lcf;
+
+    lcf = conf;
+
+    if (lcf->any_origin != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    lcf->any_origin = 0;
+    lcf->origins = NULL;
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        return NGX_CONF_OK;
+    }
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "*") == 0) {
+        lcf->any_origin = 1;
+        return NGX_CONF_OK;
+    }
+
+    lcf->origins = ngx_array_create(cf->pool, cf->args->nelts - 1,
+        sizeof(ngx_str_t));
+    if (lcf->origins == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (!ngx_http_cs_chat_origin_valid(&value[i])) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                "invalid origin \"%V\" in \"cs_chat_cors_origins\": it must be "
+                "\"scheme://host\" or \"scheme://host:port\" without a path; "
+                "\"*\" or \"off\" must stand alone",
+                &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        origin = ngx_array_push(lcf->origins);
+        *origin = value[i];
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_cs_chat_origin_valid(ngx_str_t *origin)
+{
+    u_char *p, *last;
+
+    last = origin->data + origin->len;
+    p = ngx_strnstr(origin->data, "://", origin->len);
+
+    if (p == NULL || p == origin->data || p + 3 == last) {
+        return 0;
+    }
+
+    for (p += 3; p < last; p++) {
+        if (*p == '/' || *p == '?' || *p == '#' || *p == '*' || *p == ','
+            || *p <= 0x20)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* Numbers, times and sizes. */
+
+static char *
+ngx_http_cs_chat_set_range(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    void *member;
+    ngx_int_t n;
+    ngx_str_t *value;
+    ngx_http_cs_chat_range_t *range;
+
+    range = cmd->post;
+    member = (char *) conf + cmd->offset;
+    value = cf->args->elts;
+
+    switch (range->unit) {
+
+    case NGX_HTTP_CS_CHAT_MSEC:
+        if (*(ngx_msec_t *) member != NGX_CONF_UNSET_MSEC) {
+            return "is duplicate";
+        }
+
+        n = ngx_parse_time(&value[1], 0);
+        break;
+
+    case NGX_HTTP_CS_CHAT_SEC:
+        if (*(time_t *) member != NGX_CONF_UNSET) {
+            return "is duplicate";
+        }
+
+        n = ngx_parse_time(&value[1], 1);
+        break;
+
+    case NGX_HTTP_CS_CHAT_SIZE:
+        if (*(size_t *) member != NGX_CONF_UNSET_SIZE) {
+            return "is duplicate";
+        }
+
+        n = ngx_parse_size(&value[1]);
+        break;
+
+    default:
+        if (*(ngx_uint_t *) member != NGX_CONF_UNSET_UINT) {
+            return "is duplicate";
+        }
+
+        n = ngx_atoi(value[1].data, value[1].len);
+    }
+
+    if (n == NGX_ERROR || n < range->min || n > range->max) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+            "invalid value \"%V\" in \"%V\": it must be %s", &value[1],
+            &cmd->name, range->right);
+        return NGX_CONF_ERROR;
+    }
+
+    if (range->unit == NGX_HTTP_CS_CHAT_SEC) {
+        *(time_t *) member = n;
+
+    } else {
+        *(ngx_uint_t *) member = n;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* Locations. */
+
+static char *
+ngx_http_cs_chat_set_kind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t *value;
+    ngx_uint_t named, regex;
+    ngx_http_core_loc_conf_t *clcf;
+    ngx_http_cs_chat_loc_conf_t *lcf;
+    ngx_http_cs_chat_main_conf_t *mcf;
+
+    lcf = conf;
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (lcf->kind != NGX_HTTP_CS_CHAT_NONE) {
+        return "stands beside another of \"cs_chat_api\", "
+               "\"cs_chat_websocket\" and \"cs_chat_health\"";
+    }
+
+    named = clcf->named || clcf->noname;
+#if (NGX_PCRE)
+    regex = clcf->regex != NULL;
+#else
+    regex = 0;
+#endif
+
+    if (named || (regex && cf->args->nelts == 1
+                     && cmd->offset != NGX_HTTP_CS_CHAT_WEBSOCKET))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+            "\"%V\" in location \"%V\" can't tell where its paths begin: use "
+            "a prefix location, or name the prefix, as in \"%V /api/\"",
+            &cmd->name, &clcf->name, &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    lcf->kind = cmd->offset;
+    lcf->location = clcf->name;
+    lcf->prefix = clcf->name;
+
+    if (cf->args->nelts == 2) {
+        value = cf->args->elts;
+
+        if (value[1].data[0] != '/') {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                "invalid prefix \"%V\" in \"%V\": it must begin with \"/\"",
+                &value[1], &cmd->name);
+            return NGX_CONF_ERROR;
+        }
+
+        lcf->prefix = value[1];
+    }
+
+    if (regex) {
+        lcf->location = lcf->prefix;
+    }
+
+    while (lcf->prefix.len && lcf->prefix.data[lcf->prefix.len - 1] == '/') {
+        lcf->prefix.len--;
+    }
+
+    clcf->handler = (ngx_http_handler_pt) cmd->post;
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_cs_chat_module);
+    mcf->locations++;
+
+    return NGX_CONF_OK;
+}

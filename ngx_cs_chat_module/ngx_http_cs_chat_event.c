@@ -1,0 +1,715 @@
+/*
+ * What a client sends over its WebSocket: each event becomes the same request
+ * that its HTTP twin would be, or is answered here where it is about the
+ * connection alone.
+ */
+
+#include "ngx_http_cs_chat_ws.h"
+#include "ngx_http_cs_chat_bus.h"
+#include "ngx_http_cs_chat_time.h"
+#include "ngx_http_cs_chat_zone.h"
+
+#include "csc_uuid.h"
+
+
+#define MAX_CLIENT_ID 256 /* bytes of a clientId that an error repeats */
+#define MAX_JOINED 1000   /* chats that one socket may follow beyond its own */
+
+
+/* The fields of an event that matter here. */
+enum {
+    FIELD_TYPE = 0,
+    FIELD_DATA,
+    FIELD_CHAT,
+    FIELD_CLIENT,
+    FIELD_TOKEN,
+    FIELDS
+};
+
+
+/* A request of a session that awaits its reply. */
+typedef struct {
+    ngx_queue_t queue;
+    ngx_http_cs_chat_session_t *session;
+    ngx_http_cs_chat_call_t *call;
+    csc_op_e op;
+    u_char chat[CSC_UUID_LEN];
+    size_t client_len;
+    u_char client[];
+} ngx_http_cs_chat_ask_t;
+
+
+static ngx_int_t ngx_http_cs_chat_event_read(
+    ngx_http_cs_chat_session_t *session, csc_str_t text,
+    csc_json_field_t *fields);
+static u_char *ngx_http_cs_chat_event_scratch(size_t size, ngx_log_t *log);
+static void ngx_http_cs_chat_event_ask(ngx_http_cs_chat_session_t *session,
+    csc_op_e op, csc_str_t text, csc_json_field_t *fields);
+static ngx_http_cs_chat_ask_t *ngx_http_cs_chat_event_new_ask(
+    ngx_http_cs_chat_session_t *session, csc_op_e op, u_char *chat,
+    csc_str_t client);
+static void ngx_http_cs_chat_event_reply(void *data, csc_bus_message_t *reply,
+    csc_error_e error);
+static void ngx_http_cs_chat_event_lines(ngx_http_cs_chat_session_t *session,
+    csc_str_t body);
+static ngx_int_t ngx_http_cs_chat_event_join(
+    ngx_http_cs_chat_session_t *session, csc_str_t chat);
+static void ngx_http_cs_chat_event_joined(ngx_http_cs_chat_ask_t *ask,
+    csc_bus_message_t *reply);
+static ngx_uint_t ngx_http_cs_chat_event_joining(
+    ngx_http_cs_chat_session_t *session, u_char *chat);
+static void ngx_http_cs_chat_event_ping(ngx_http_cs_chat_session_t *session,
+    csc_json_field_t *data);
+static void ngx_http_cs_chat_event_auth(ngx_http_cs_chat_session_t *session,
+    csc_json_field_t *fields);
+static ngx_int_t ngx_http_cs_chat_event_exchange(
+    ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_claims_t *claims);
+static void ngx_http_cs_chat_event_refuse(ngx_http_cs_chat_session_t *session,
+    csc_error_e error, const char *sentence, const char *field,
+    csc_json_field_t *fields);
+static void ngx_http_cs_chat_event_error(ngx_http_cs_chat_session_t *session,
+    csc_fault_t *fault);
+static void ngx_http_cs_chat_event_count(ngx_http_cs_chat_session_t *session);
+
+
+void
+ngx_http_cs_chat_event(ngx_http_cs_chat_session_t *session, csc_str_t text)
+{
+    csc_op_e op;
+    csc_str_t type;
+    csc_json_field_t fields[FIELDS];
+
+    if (ngx_http_cs_chat_event_read(session, text, fields) != NGX_OK) {
+        return;
+    }
+
+    if (fields[FIELD_TYPE].type != CSC_JSON_STRING) {
+        ngx_http_cs_chat_event_refuse(session, CSC_E_INVALID_INPUT,
+            "an event needs a type", "type", fields);
+        return;
+    }
+
+    type = fields[FIELD_TYPE].value;
+    op = csc_op_by_event(type);
+
+    if (op != CSC_OP_NONE) {
+        ngx_http_cs_chat_event_ask(session, op, text, fields);
+
+    } else if (csc_str_is(type, "ping")) {
+        ngx_http_cs_chat_event_ping(session, &fields[FIELD_DATA]);
+
+    } else if (csc_str_is(type, "auth")) {
+        ngx_http_cs_chat_event_auth(session, fields);
+
+    } else {
+        ngx_http_cs_chat_event_refuse(session, CSC_E_INVALID_INPUT,
+            "there is no event of this type", "type", fields);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_cs_chat_event_read(ngx_http_cs_chat_session_t *session, csc_str_t text,
+    csc_json_field_t *fields)
+{
+    u_char *scratch;
+    const char *why;
+
+    ngx_memzero(fields, FIELDS * sizeof(csc_json_field_t));
+
+    fields[FIELD_TYPE].name = "type";
+    fields[FIELD_DATA].name = "data";
+    fields[FIELD_CHAT].scope = "data";
+    fields[FIELD_CHAT].name = "chatId";
+    fields[FIELD_CLIENT].scope = "data";
+    fields[FIELD_CLIENT].name = "clientId";
+    fields[FIELD_TOKEN].scope = "data";
+    fields[FIELD_TOKEN].name = "token";
+
+    scratch = ngx_http_cs_chat_event_scratch(text.len,
+        session->connection->log);
+
+    if (scratch == NULL) {
+        session->failed = 1;
+        return NGX_ERROR;
+    }
+
+    if (csc_json_read(text, fields, FIELDS, scratch, &why) != CSC_OK) {
+        ngx_memzero(fields, FIELDS * sizeof(csc_json_field_t));
+        ngx_http_cs_chat_event_refuse(session, CSC_E_INVALID_INPUT, why, NULL,
+            fields);
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+/* One for the process: what is decoded into it is used up at once. */
+
+static u_char *
+ngx_http_cs_chat_event_scratch(size_t size, ngx_log_t *log)
+{
+    static u_char *scratch;
+    static size_t scratch_size;
+
+    u_char *larger;
+
+    if (size <= scratch_size) {
+        return scratch;
+    }
+
+    size = ngx_align(size, 4096);
+
+    larger = ngx_alloc(size, log);
+    if (larger == NULL) {
+        return NULL;
+    }
+
+    if (scratch != NULL) {
+        ngx_free(scratch);
+    }
+
+    scratch = larger;
+    scratch_size = size;
+
+    return scratch;
+}
+
+
+/* Events that a chat worker answers. */
+
+static void
+ngx_http_cs_chat_event_ask(ngx_http_cs_chat_session_t *session, csc_op_e op,
+    csc_str_t text, csc_json_field_t *fields)
+{
+    csc_str_t chat;
+    csc_bus_message_t message;
+    ngx_http_cs_chat_ask_t *ask;
+    u_char id[CSC_UUID_LEN], msg[CSC_UUID_LEN];
+
+    if (fields[FIELD_CHAT].type != CSC_JSON_STRING
+        || csc_uuid_parse(fields[FIELD_CHAT].value, id) != CSC_OK)
+    {
+        ngx_http_cs_chat_event_refuse(session, CSC_E_INVALID_INPUT,
+            "chatId must be the id of a chat", "chatId", fields);
+        return;
+    }
+
+    if (session->nasks >= session->conf->pending_limit) {
+        ngx_http_cs_chat_event_refuse(session, CSC_E_BACKEND_UNAVAILABLE,
+            "too many events of this connection wait for an answer", NULL,
+            fields);
+        return;
+    }
+
+    chat.data = id;
+    chat.len = CSC_UUID_LEN;
+
+    ngx_memzero(&message, sizeof(message));
+    message.op = csc_str(csc_op_name(op));
+    message.user = ngx_http_cs_chat_view(session->claims.user);
+    message.role = ngx_http_cs_chat_view(session->claims.role);
+    message.chat = chat;
+    message.conn.data = session->id;
+    message.conn.len = sizeof(session->id);
+    message.ws = 1;
+    message.body = text;
+
+    if (op == CSC_OP_MESSAGES_SEND) {
+        if (ngx_http_cs_chat_bus_message_id(msg) != NGX_OK) {
+            session->failed = 1;
+            return;
+        }
+
+        message.msg.data = msg;
+        message.msg.len = CSC_UUID_LEN;
+    }
+
+    ask = ngx_http_cs_chat_event_new_ask(session, op, id,
+        fields[FIELD_CLIENT].value);
+
+    if (ask == NULL) {
+        session->failed = 1;
+        return;
+    }
+
+    if (op == CSC_OP_CHATS_JOIN
+        && ngx_http_cs_chat_event_join(session, chat) != NGX_OK)
+    {
+        ngx_queue_remove(&ask->queue);
+        session->nasks--;
+        ngx_free(ask);
+        ngx_http_cs_chat_event_refuse(session, CSC_E_BACKEND_UNAVAILABLE,
+            "too many chats are joined", NULL, fields);
+        return;
+    }
+
+    if (op == CSC_OP_CHATS_LEAVE) {
+        ngx_http_cs_chat_follow_t *follow;
+
+        follow = ngx_http_cs_chat_hub_following(session, "chat", chat);
+
+        if (follow != NULL) {
+            ngx_http_cs_chat_hub_unfollow(follow);
+        }
+    }
+
+    ask->call = ngx_http_cs_chat_bus_request(&message, chat,
+        session->conf->request_timeout, ngx_http_cs_chat_event_reply, ask);
+
+    if (ask->call == NULL) {
+        ngx_http_cs_chat_event_reply(ask, NULL, CSC_E_BACKEND_UNAVAILABLE);
+    }
+}
+
+
+static ngx_http_cs_chat_ask_t *
+ngx_http_cs_chat_event_new_ask(ngx_http_cs_chat_session_t *session, csc_op_e op,
+    u_char *chat, csc_str_t client)
+{
+    ngx_http_cs_chat_ask_t *ask;
+
+    if (client.len > MAX_CLIENT_ID) {
+        client.len = 0;
+    }
+
+    ask = ngx_alloc(sizeof(*ask) + client.len, session->connection->log);
+    if (ask == NULL) {
+        return NULL;
+    }
+
+    ask->session = session;
+    ask->call = NULL;
+    ask->op = op;
+    ask->client_len = client.len;
+    ngx_memcpy(ask->chat, chat, CSC_UUID_LEN);
+
+    if (client.len) {
+        ngx_memcpy(ask->client, client.data, client.len);
+    }
+
+    ngx_queue_insert_tail(&session->asks, &ask->queue);
+    session->nasks++;
+
+    return ask;
+}
+
+
+static void
+ngx_http_cs_chat_event_reply(void *data, csc_bus_message_t *reply,
+    csc_error_e error)
+{
+    csc_fault_t fault;
+    ngx_http_cs_chat_ask_t *ask;
+    ngx_http_cs_chat_session_t *session;
+
+    ask = data;
+    session = ask->session;
+
+    ngx_queue_remove(&ask->queue);
+    session->nasks--;
+
+    if (reply != NULL) {
+        ngx_http_cs_chat_event_lines(session, reply->body);
+
+        if (reply->status == 400) {
+            ngx_http_cs_chat_event_count(session);
+        }
+
+    } else {
+        ngx_memzero(&fault, sizeof(fault));
+        fault.error = error;
+        fault.reply_to = csc_str(csc_op_event(ask->op));
+        fault.client_id.data = ask->client;
+        fault.client_id.len = ask->client_len;
+
+        ngx_http_cs_chat_event_error(session, &fault);
+    }
+
+    if (ask->op == CSC_OP_CHATS_JOIN) {
+        ngx_http_cs_chat_event_joined(ask, reply);
+    }
+
+    ngx_free(ask);
+}
+
+
+/* A reply may be several messages, one a line. */
+
+static void
+ngx_http_cs_chat_event_lines(ngx_http_cs_chat_session_t *session,
+    csc_str_t body)
+{
+    csc_str_t line;
+    const u_char *end;
+
+    while (body.len) {
+        end = memchr(body.data, '\n', body.len);
+
+        line.data = body.data;
+        line.len = end ? (size_t) (end - body.data) : body.len;
+
+        if (line.len) {
+            ngx_http_cs_chat_ws_text(session, line);
+        }
+
+        if (end == NULL) {
+            return;
+        }
+
+        body.data += line.len + 1;
+        body.len -= line.len + 1;
+    }
+}
+
+
+void
+ngx_http_cs_chat_event_cancel(ngx_http_cs_chat_session_t *session)
+{
+    ngx_queue_t *q;
+    ngx_http_cs_chat_ask_t *ask;
+
+    while (!ngx_queue_empty(&session->asks)) {
+        q = ngx_queue_head(&session->asks);
+        ask = ngx_queue_data(q, ngx_http_cs_chat_ask_t, queue);
+
+        ngx_http_cs_chat_bus_cancel(ask->call);
+        ngx_queue_remove(q);
+        ngx_free(ask);
+    }
+}
+
+
+/*
+ * Joining: follow first, hold what comes, and let the answer say from which
+ * message on the held events are news.  Nothing falls between, and nothing is
+ * seen before the chat worker has allowed it.
+ */
+
+static ngx_int_t
+ngx_http_cs_chat_event_join(ngx_http_cs_chat_session_t *session, csc_str_t chat)
+{
+    ngx_uint_t n;
+    ngx_queue_t *q;
+    ngx_http_cs_chat_follow_t *follow;
+
+    if (ngx_http_cs_chat_hub_following(session, "chat", chat) != NULL) {
+        return NGX_OK;
+    }
+
+    n = 0;
+
+    for (q = ngx_queue_head(&session->follows);
+         q != ngx_queue_sentinel(&session->follows); q = ngx_queue_next(q))
+    {
+        n++;
+    }
+
+    if (n >= MAX_JOINED) {
+        return NGX_DECLINED;
+    }
+
+    follow = ngx_http_cs_chat_hub_follow(session, "chat", chat);
+    if (follow == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_cs_chat_hub_hold(follow);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_cs_chat_event_joined(ngx_http_cs_chat_ask_t *ask,
+    csc_bus_message_t *reply)
+{
+    csc_str_t chat;
+    ngx_http_cs_chat_follow_t *follow;
+
+    chat.data = ask->chat;
+    chat.len = CSC_UUID_LEN;
+
+    follow = ngx_http_cs_chat_hub_following(ask->session, "chat", chat);
+
+    if (follow == NULL) {
+        return;
+    }
+
+    if (reply != NULL && reply->status == 200) {
+        ngx_http_cs_chat_hub_release(follow, reply->seq);
+        return;
+    }
+
+    /*
+     * Refused.  One who may not see the chat follows it no longer; another
+     * failure only ends a follow that this request began.
+     */
+
+    if ((reply != NULL && (reply->status == 404 || reply->status == 401))
+        || (follow->holding
+            && !ngx_http_cs_chat_event_joining(ask->session, ask->chat)))
+    {
+        ngx_http_cs_chat_hub_unfollow(follow);
+    }
+}
+
+
+/* 1 when another join of the same chat is still under way. */
+
+static ngx_uint_t
+ngx_http_cs_chat_event_joining(ngx_http_cs_chat_session_t *session,
+    u_char *chat)
+{
+    ngx_queue_t *q;
+    ngx_http_cs_chat_ask_t *ask;
+
+    for (q = ngx_queue_head(&session->asks);
+         q != ngx_queue_sentinel(&session->asks); q = ngx_queue_next(q))
+    {
+        ask = ngx_queue_data(q, ngx_http_cs_chat_ask_t, queue);
+
+        if (ask->op == CSC_OP_CHATS_JOIN
+            && ngx_memcmp(ask->chat, chat, CSC_UUID_LEN) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* Events that are answered here. */
+
+static void
+ngx_http_cs_chat_event_ping(ngx_http_cs_chat_session_t *session,
+    csc_json_field_t *data)
+{
+    csc_json_writer_t *w;
+
+    w = ngx_http_cs_chat_ws_writer();
+    if (w == NULL) {
+        session->failed = 1;
+        return;
+    }
+
+    csc_json_object(w);
+    csc_json_key(w, "type");
+    csc_json_text(w, "pong");
+
+    if (data->type != CSC_JSON_ABSENT) {
+        csc_json_key(w, "data");
+        csc_json_raw(w, data->raw);
+    }
+
+    csc_json_end_object(w);
+
+    ngx_http_cs_chat_ws_written(session);
+}
+
+
+/* A fresh token for the same user, before the old one ends. */
+
+static void
+ngx_http_cs_chat_event_auth(ngx_http_cs_chat_session_t *session,
+    csc_json_field_t *fields)
+{
+    ngx_int_t rc;
+    ngx_str_t token;
+    ngx_pool_t *pool;
+    csc_json_writer_t *w;
+    ngx_http_cs_chat_claims_t claims;
+    u_char expires[NGX_HTTP_CS_CHAT_TIME_LEN + 1];
+
+    if (fields[FIELD_TOKEN].type != CSC_JSON_STRING) {
+        ngx_http_cs_chat_event_refuse(session, CSC_E_INVALID_INPUT,
+            "auth needs a token", "token", fields);
+        return;
+    }
+
+    if (!ngx_http_cs_chat_bus_ready()) {
+        ngx_http_cs_chat_event_refuse(session, CSC_E_BACKEND_UNAVAILABLE, NULL,
+            NULL, fields);
+        return;
+    }
+
+    /* the session's own pool only ever grows */
+
+    pool = ngx_create_pool(1024, session->connection->log);
+    if (pool == NULL) {
+        session->failed = 1;
+        return;
+    }
+
+    token.data = (u_char *) fields[FIELD_TOKEN].value.data;
+    token.len = fields[FIELD_TOKEN].value.len;
+
+    rc = ngx_http_cs_chat_jwt_verify(&session->conf->jwt, &token, pool,
+        &claims);
+
+    if (rc == NGX_OK
+        && (ngx_memcmp(claims.user.data, session->claims.user.data,
+                CSC_UUID_LEN)
+                != 0
+            || ngx_http_cs_chat_zone_revoked(ngx_http_cs_chat_bus_zone(),
+                claims.key)))
+    {
+        rc = NGX_DECLINED;
+    }
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_cs_chat_event_exchange(session, &claims);
+    }
+
+    ngx_destroy_pool(pool);
+
+    if (rc == NGX_ERROR) {
+        session->failed = 1;
+        return;
+    }
+
+    if (rc != NGX_OK) {
+        ngx_http_cs_chat_event_refuse(session, CSC_E_INVALID_TOKEN, NULL,
+            "token", fields);
+        return;
+    }
+
+    w = ngx_http_cs_chat_ws_writer();
+    if (w == NULL) {
+        session->failed = 1;
+        return;
+    }
+
+    ngx_http_cs_chat_time_of(session->claims.expires, expires);
+
+    csc_json_object(w);
+    csc_json_key(w, "type");
+    csc_json_text(w, "authenticated");
+    csc_json_key(w, "data");
+    csc_json_object(w);
+    csc_json_key(w, "expiresAt");
+    csc_json_text(w, (char *) expires);
+    csc_json_end_object(w);
+    csc_json_end_object(w);
+
+    ngx_http_cs_chat_ws_written(session);
+}
+
+
+/* User and name stay; token, its end and the role are taken over. */
+
+static ngx_int_t
+ngx_http_cs_chat_event_exchange(ngx_http_cs_chat_session_t *session,
+    ngx_http_cs_chat_claims_t *claims)
+{
+    csc_str_t key;
+    ngx_str_t role;
+    ngx_http_cs_chat_follow_t *follow;
+
+    key.data = session->claims.key;
+    key.len = NGX_HTTP_CS_CHAT_TOKEN_KEY_LEN;
+
+    follow = ngx_http_cs_chat_hub_following(session, "token", key);
+    if (follow != NULL) {
+        ngx_http_cs_chat_hub_unfollow(follow);
+    }
+
+    role = session->claims.role;
+
+    if (claims->role.len != role.len
+        || ngx_memcmp(claims->role.data, role.data, role.len) != 0)
+    {
+        follow = ngx_http_cs_chat_hub_following(session, "role",
+            ngx_http_cs_chat_view(role));
+        if (follow != NULL) {
+            ngx_http_cs_chat_hub_unfollow(follow);
+        }
+
+        role.len = claims->role.len;
+        role.data = ngx_pstrdup(session->request->pool, &claims->role);
+        if (role.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        session->claims.role = role;
+    }
+
+    session->claims.expires = claims->expires;
+    ngx_memcpy(session->claims.key, claims->key, sizeof(claims->key));
+
+    if (ngx_http_cs_chat_ws_follow(session) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_cs_chat_ws_rearm(session);
+
+    return NGX_OK;
+}
+
+
+/* Refusals. */
+
+static void
+ngx_http_cs_chat_event_refuse(ngx_http_cs_chat_session_t *session,
+    csc_error_e error, const char *sentence, const char *field,
+    csc_json_field_t *fields)
+{
+    csc_fault_t fault;
+
+    ngx_memzero(&fault, sizeof(fault));
+    fault.error = error;
+    fault.sentence = sentence;
+    fault.field = csc_str(field);
+
+    if (fields[FIELD_TYPE].type == CSC_JSON_STRING) {
+        fault.reply_to = fields[FIELD_TYPE].value;
+    }
+
+    if (fields[FIELD_CLIENT].type == CSC_JSON_STRING
+        && fields[FIELD_CLIENT].value.len <= MAX_CLIENT_ID)
+    {
+        fault.client_id = fields[FIELD_CLIENT].value;
+    }
+
+    ngx_http_cs_chat_event_error(session, &fault);
+
+    if (csc_error_status(error) < NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        ngx_http_cs_chat_event_count(session);
+    }
+}
+
+
+static void
+ngx_http_cs_chat_event_error(ngx_http_cs_chat_session_t *session,
+    csc_fault_t *fault)
+{
+    csc_json_writer_t *w;
+
+    w = ngx_http_cs_chat_ws_writer();
+    if (w == NULL) {
+        session->failed = 1;
+        return;
+    }
+
+    csc_fault_event(w, fault);
+    ngx_http_cs_chat_ws_written(session);
+}
+
+
+/* Who sends too much nonsense in a minute is closed. */
+
+static void
+ngx_http_cs_chat_event_count(ngx_http_cs_chat_session_t *session)
+{
+    if (ngx_time() - session->refused_since >= 60) {
+        session->refused_since = ngx_time();
+        session->refused = 0;
+    }
+
+    if (++session->refused > session->conf->refused_limit) {
+        ngx_http_cs_chat_ws_close(session, CSC_WS_CLOSE_POLICY,
+            "too many refused events");
+    }
+}

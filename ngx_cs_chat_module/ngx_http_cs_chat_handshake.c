@@ -1,0 +1,259 @@
+/*
+ * The opening handshake of a WebSocket (RFC 6455, 4.2): everything is checked
+ * before the connection is upgraded.
+ */
+
+#include "ngx_http_cs_chat_handler.h"
+#include "ngx_http_cs_chat_ws.h"
+
+
+static ngx_int_t ngx_http_cs_chat_handshake(ngx_http_request_t *r);
+static csc_error_e ngx_http_cs_chat_handshake_check(ngx_http_request_t *r,
+    const char **sentence);
+static void ngx_http_cs_chat_handshake_redeemed(ngx_http_request_t *r,
+    csc_error_e error);
+static ngx_int_t ngx_http_cs_chat_upgrade(ngx_http_request_t *r);
+static ngx_int_t ngx_http_cs_chat_upgrade_headers(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_cs_chat_has_word(ngx_str_t header, const char *word);
+
+
+ngx_int_t
+ngx_http_cs_chat_websocket_handler(ngx_http_request_t *r)
+{
+    ngx_int_t rc;
+    ngx_str_t get = ngx_string("GET");
+
+    if (r->err_status) {
+        return ngx_http_cs_chat_refuse_status(r, r->err_status);
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (r->method == NGX_HTTP_OPTIONS) {
+        return ngx_http_cs_chat_options(r, "GET");
+    }
+
+    if (r->method != NGX_HTTP_GET) {
+        if (ngx_http_cs_chat_header(r, "Allow", &get) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return ngx_http_cs_chat_refuse(r, CSC_E_METHOD_NOT_ALLOWED, NULL, NULL);
+    }
+
+    if (ngx_http_cs_chat_ctx(r) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_cs_chat_when_started(r, ngx_http_cs_chat_handshake);
+}
+
+
+static ngx_int_t
+ngx_http_cs_chat_handshake(ngx_http_request_t *r)
+{
+    ngx_str_t ticket;
+    csc_error_e error, fault;
+    const char *sentence;
+
+    error = ngx_http_cs_chat_trust(r);
+    ngx_str_null(&ticket);
+
+    if (error == CSC_E_AUTH_REQUIRED) {
+        (void) ngx_http_arg(r, (u_char *) "ticket", 6, &ticket);
+    }
+
+    if (error != CSC_E_NONE && ticket.len == 0) {
+        return ngx_http_cs_chat_refuse(r, error, NULL, NULL);
+    }
+
+    /* a ticket is used up only by a handshake that is otherwise in order */
+
+    fault = ngx_http_cs_chat_handshake_check(r, &sentence);
+
+    if (fault != CSC_E_NONE) {
+        return ngx_http_cs_chat_refuse(r, fault, sentence, NULL);
+    }
+
+    if (error != CSC_E_NONE) {
+        return ngx_http_cs_chat_redeem_ticket(r, &ticket,
+            ngx_http_cs_chat_handshake_redeemed);
+    }
+
+    return ngx_http_cs_chat_upgrade(r);
+}
+
+
+static csc_error_e
+ngx_http_cs_chat_handshake_check(ngx_http_request_t *r, const char **sentence)
+{
+    ngx_str_t version, key;
+    u_char accept[CSC_WS_ACCEPT_LEN];
+
+    if (r->http_version != NGX_HTTP_VERSION_11) {
+        *sentence = "a WebSocket needs HTTP/1.1";
+        return CSC_E_INVALID_INPUT;
+    }
+
+    if (r->headers_in.upgrade == NULL
+        || !ngx_http_cs_chat_has_word(r->headers_in.upgrade->value,
+            "websocket"))
+    {
+        *sentence = "this is a WebSocket: send Upgrade: websocket";
+        return CSC_E_INVALID_INPUT;
+    }
+
+    if (r->headers_in.connection == NULL
+        || !ngx_http_cs_chat_has_word(r->headers_in.connection->value,
+            "upgrade"))
+    {
+        *sentence = "this is a WebSocket: send Connection: Upgrade";
+        return CSC_E_INVALID_INPUT;
+    }
+
+    version = ngx_http_cs_chat_header_in(r, "Sec-WebSocket-Version");
+
+    if (version.len != 2 || ngx_strncmp(version.data, "13", 2) != 0) {
+        *sentence = "the WebSocket version must be 13";
+        return CSC_E_UPGRADE_REQUIRED;
+    }
+
+    key = ngx_http_cs_chat_header_in(r, "Sec-WebSocket-Key");
+
+    if (csc_ws_accept(ngx_http_cs_chat_view(key), accept) != CSC_OK) {
+        *sentence = "Sec-WebSocket-Key must be 16 bytes in base64";
+        return CSC_E_INVALID_INPUT;
+    }
+
+    if (!ngx_http_cs_chat_origin_allowed(r)) {
+        *sentence = "pages of this origin may not connect";
+        return CSC_E_ACCESS_DENIED;
+    }
+
+    return CSC_E_NONE;
+}
+
+
+static void
+ngx_http_cs_chat_handshake_redeemed(ngx_http_request_t *r, csc_error_e error)
+{
+    ngx_int_t rc;
+
+    rc = (error == CSC_E_NONE) ? ngx_http_cs_chat_upgrade(r)
+                               : ngx_http_cs_chat_refuse(r, error, NULL, NULL);
+
+    ngx_http_cs_chat_finish(r, rc);
+}
+
+
+static ngx_int_t
+ngx_http_cs_chat_upgrade(ngx_http_request_t *r)
+{
+    ngx_int_t rc;
+    ngx_http_cs_chat_ctx_t *ctx;
+
+    ctx = ngx_http_cs_chat_ctx(r);
+
+    if (ngx_http_cs_chat_upgrade_headers(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.status = NGX_HTTP_SWITCHING_PROTOCOLS;
+    ngx_str_set(&r->headers_out.status_line, "101 Switching Protocols");
+    r->headers_out.content_length_n = -1;
+    r->keepalive = 0;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_send_special(r, NGX_HTTP_FLUSH) == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_cs_chat_ws_open(r, &ctx->claims) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_http_cs_chat_upgrade_headers(ngx_http_request_t *r)
+{
+    u_char *accept;
+    ngx_str_t value, key, protocol;
+    ngx_str_t websocket = ngx_string("websocket");
+    ngx_str_t bearer = ngx_string("bearer");
+
+    accept = ngx_pnalloc(r->pool, CSC_WS_ACCEPT_LEN);
+    if (accept == NULL) {
+        return NGX_ERROR;
+    }
+
+    key = ngx_http_cs_chat_header_in(r, "Sec-WebSocket-Key");
+
+    if (csc_ws_accept(ngx_http_cs_chat_view(key), accept) != CSC_OK) {
+        return NGX_ERROR;
+    }
+
+    value.data = accept;
+    value.len = CSC_WS_ACCEPT_LEN;
+
+    if (ngx_http_cs_chat_header(r, "Upgrade", &websocket) != NGX_OK
+        || ngx_http_cs_chat_header(r, "Sec-WebSocket-Accept", &value) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    /* a browser gives up when the sub-protocol it asked for is not chosen */
+
+    protocol = ngx_http_cs_chat_header_in(r, "Sec-WebSocket-Protocol");
+
+    if (ngx_http_cs_chat_has_word(protocol, "bearer")) {
+        return ngx_http_cs_chat_header(r, "Sec-WebSocket-Protocol", &bearer);
+    }
+
+    return NGX_OK;
+}
+
+
+/* 1 when a comma-separated header has the word, in any case. */
+
+static ngx_uint_t
+ngx_http_cs_chat_has_word(ngx_str_t header, const char *word)
+{
+    size_t len;
+    u_char *p, *last, *start;
+
+    len = ngx_strlen(word);
+    p = header.data;
+    last = header.data + header.len;
+
+    while (p < last) {
+
+        while (p < last && (*p == ' ' || *p == ',' || *p == '\t')) {
+            p++;
+        }
+
+        start = p;
+
+        while (p < last && *p != ' ' && *p != ',' && *p != '\t') {
+            p++;
+        }
+
+        if ((size_t) (p - start) == len
+            && ngx_strncasecmp(start, (u_char *) word, len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}

@@ -1,0 +1,82 @@
+#include "ngx_http_cs_chat_module.h"
+#include "ngx_http_cs_chat_bus.h"
+#include "ngx_http_cs_chat_hub.h"
+#include "ngx_http_cs_chat_presence.h"
+#include "ngx_http_cs_chat_ws.h"
+
+
+static ngx_int_t ngx_http_cs_chat_init_process(ngx_cycle_t *cycle);
+static void ngx_http_cs_chat_exit_process(ngx_cycle_t *cycle);
+
+
+static ngx_http_module_t ngx_http_cs_chat_module_ctx = {
+    ngx_http_cs_chat_add_variables, /* preconfiguration */
+    NULL,                           /* postconfiguration */
+
+    ngx_http_cs_chat_create_main_conf, /* create main configuration */
+    ngx_http_cs_chat_init_main_conf,   /* init main configuration */
+
+    NULL, /* create server configuration */
+    NULL, /* merge server configuration */
+
+    ngx_http_cs_chat_create_loc_conf, /* create location configuration */
+    ngx_http_cs_chat_merge_loc_conf   /* merge location configuration */
+};
+
+
+ngx_module_t ngx_http_cs_chat_module = {
+    NGX_MODULE_V1,
+    &ngx_http_cs_chat_module_ctx,  /* module context */
+    ngx_http_cs_chat_commands,     /* module directives */
+    NGX_HTTP_MODULE,               /* module type */
+    NULL,                          /* init master */
+    NULL,                          /* init module */
+    ngx_http_cs_chat_init_process, /* init process */
+    NULL,                          /* init thread */
+    NULL,                          /* exit thread */
+    ngx_http_cs_chat_exit_process, /* exit process */
+    NULL,                          /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_int_t
+ngx_http_cs_chat_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_cs_chat_main_conf_t *conf;
+
+    /* cache managers come by here as well */
+
+    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    conf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_cs_chat_module);
+
+    if (conf == NULL || conf->locations == 0) {
+        return NGX_OK;
+    }
+
+    ngx_http_cs_chat_hub_init(cycle->log);
+    ngx_http_cs_chat_ws_init(cycle->log);
+    ngx_http_cs_chat_presence_init(cycle->log);
+
+    return ngx_http_cs_chat_bus_init(conf, cycle->log);
+}
+
+
+static void
+ngx_http_cs_chat_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_cs_chat_main_conf_t *conf;
+
+    conf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_cs_chat_module);
+
+    if (conf == NULL || conf->locations == 0) {
+        return;
+    }
+
+    ngx_http_cs_chat_presence_exit();
+    ngx_http_cs_chat_bus_exit();
+}

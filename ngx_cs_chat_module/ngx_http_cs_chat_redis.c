@@ -1,0 +1,527 @@
+#include "ngx_http_cs_chat_redis.h"
+
+#if (NGX_CS_CHAT_REDIS_TLS)
+#include <hiredis/hiredis_ssl.h>
+#endif
+
+
+#define CONNECT_TIMEOUT 3000 /* ms, authentication included */
+#define FIRST_DELAY 50       /* ms before the second attempt */
+#define LONGEST_DELAY 2000   /* ms */
+
+
+static void ngx_http_cs_chat_link_connect(ngx_http_cs_chat_link_t *link);
+static ngx_int_t ngx_http_cs_chat_link_attach(ngx_http_cs_chat_link_t *link);
+static ngx_int_t ngx_http_cs_chat_link_tls(ngx_http_cs_chat_link_t *link);
+static void ngx_http_cs_chat_link_connected(const redisAsyncContext *context,
+    int status);
+static void ngx_http_cs_chat_link_disconnected(const redisAsyncContext *context,
+    int status);
+static void ngx_http_cs_chat_link_hello(redisAsyncContext *context, void *reply,
+    void *last);
+static void ngx_http_cs_chat_link_timer(ngx_event_t *ev);
+static void ngx_http_cs_chat_link_broken(ngx_event_t *ev);
+static void ngx_http_cs_chat_link_drop(ngx_http_cs_chat_link_t *link);
+static void ngx_http_cs_chat_link_lost(ngx_http_cs_chat_link_t *link);
+
+static void ngx_http_cs_chat_link_readable(ngx_event_t *ev);
+static void ngx_http_cs_chat_link_writable(ngx_event_t *ev);
+static void ngx_http_cs_chat_link_add_read(void *data);
+static void ngx_http_cs_chat_link_del_read(void *data);
+static void ngx_http_cs_chat_link_add_write(void *data);
+static void ngx_http_cs_chat_link_del_write(void *data);
+static void ngx_http_cs_chat_link_cleanup(void *data);
+
+
+void
+ngx_http_cs_chat_link_open(ngx_http_cs_chat_link_t *link)
+{
+    link->log = *ngx_cycle->log;
+    link->delay = FIRST_DELAY;
+
+    link->timer.handler = ngx_http_cs_chat_link_timer;
+    link->timer.data = link;
+    link->timer.log = &link->log;
+    link->timer.cancelable = 1;
+
+    link->broken.handler = ngx_http_cs_chat_link_broken;
+    link->broken.data = link;
+    link->broken.log = &link->log;
+
+    ngx_http_cs_chat_link_connect(link);
+}
+
+
+static void
+ngx_http_cs_chat_link_connect(ngx_http_cs_chat_link_t *link)
+{
+    ngx_http_cs_chat_redis_conf_t *conf;
+
+    conf = link->conf;
+
+    if (conf->path.len) {
+        link->context = redisAsyncConnectUnix((char *) conf->path.data);
+
+    } else {
+        link->context = redisAsyncConnect((char *) conf->host.data, conf->port);
+    }
+
+    if (link->context == NULL) {
+        ngx_log_error(NGX_LOG_ERR, &link->log, 0,
+            "no memory to connect to Redis for %s", link->name);
+        ngx_http_cs_chat_link_lost(link);
+        return;
+    }
+
+    link->context->data = link;
+
+    if (link->context->err) {
+        ngx_log_error(NGX_LOG_ERR, &link->log, 0,
+            "connecting to Redis at \"%V\" for %s failed: %s", &conf->address,
+            link->name, link->context->errstr);
+        ngx_http_cs_chat_link_drop(link);
+        return;
+    }
+
+    if (ngx_http_cs_chat_link_attach(link) != NGX_OK
+        || ngx_http_cs_chat_link_tls(link) != NGX_OK)
+    {
+        ngx_http_cs_chat_link_drop(link);
+        return;
+    }
+
+    ngx_add_timer(&link->timer, CONNECT_TIMEOUT);
+}
+
+
+/*
+ * hiredis reads 16 KB a call and leaves the rest in the socket, so its events
+ * are level-triggered, unlike nginx's own.
+ */
+
+static ngx_int_t
+ngx_http_cs_chat_link_attach(ngx_http_cs_chat_link_t *link)
+{
+    ngx_connection_t *c;
+    redisAsyncContext *context;
+
+    context = link->context;
+
+    c = ngx_get_connection(context->c.fd, &link->log);
+    if (c == NULL) {
+        return NGX_ERROR;
+    }
+
+    c->data = link;
+    c->log = &link->log;
+    c->read->log = &link->log;
+    c->write->log = &link->log;
+    c->read->handler = ngx_http_cs_chat_link_readable;
+    c->write->handler = ngx_http_cs_chat_link_writable;
+    link->connection = c;
+
+    context->ev.data = link;
+    context->ev.addRead = ngx_http_cs_chat_link_add_read;
+    context->ev.delRead = ngx_http_cs_chat_link_del_read;
+    context->ev.addWrite = ngx_http_cs_chat_link_add_write;
+    context->ev.delWrite = ngx_http_cs_chat_link_del_write;
+    context->ev.cleanup = ngx_http_cs_chat_link_cleanup;
+
+    (void) redisAsyncSetConnectCallback(context,
+        ngx_http_cs_chat_link_connected);
+    (void) redisAsyncSetDisconnectCallback(context,
+        ngx_http_cs_chat_link_disconnected);
+
+    return NGX_OK;
+}
+
+
+#if (NGX_CS_CHAT_REDIS_TLS)
+
+static ngx_int_t
+ngx_http_cs_chat_link_tls(ngx_http_cs_chat_link_t *link)
+{
+    /* one for the process: its certificates are read once */
+    static redisSSLContext *tls;
+
+    const char *ca;
+    redisSSLContextError error;
+
+    if (!link->conf->tls) {
+        return NGX_OK;
+    }
+
+    if (tls == NULL) {
+        ca = link->conf->tls_ca.len ? (char *) link->conf->tls_ca.data : NULL;
+
+        if (redisInitOpenSSL() != REDIS_OK) {
+            return NGX_ERROR;
+        }
+
+        tls = redisCreateSSLContext(ca, NULL, NULL, NULL, NULL, &error);
+
+        if (tls == NULL) {
+            ngx_log_error(NGX_LOG_ERR, &link->log, 0,
+                "TLS to Redis can't be set up: %s",
+                redisSSLContextGetError(error));
+            return NGX_ERROR;
+        }
+    }
+
+    if (redisInitiateSSLWithContext(&link->context->c, tls) != REDIS_OK) {
+        ngx_log_error(NGX_LOG_ERR, &link->log, 0,
+            "TLS to Redis at \"%V\" failed: %s", &link->conf->address,
+            link->context->c.errstr);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+#else
+
+static ngx_int_t
+ngx_http_cs_chat_link_tls(ngx_http_cs_chat_link_t *link)
+{
+    /* the configuration refuses TLS in such a build */
+
+    return NGX_OK;
+}
+
+#endif
+
+
+/*
+ * hiredis 0.14 calls this outside of its guard: nothing may be freed here.
+ * After a failure hiredis frees the context itself.
+ */
+
+static void
+ngx_http_cs_chat_link_connected(const redisAsyncContext *context, int status)
+{
+    int rc;
+    char database[NGX_INT_T_LEN + 1];
+    redisAsyncContext *ac;
+    ngx_http_cs_chat_link_t *link;
+    ngx_http_cs_chat_redis_conf_t *conf;
+
+    link = context->data;
+    conf = link->conf;
+
+    if (status != REDIS_OK) {
+        ngx_log_error(NGX_LOG_ERR, &link->log, 0,
+            "connecting to Redis at \"%V\" for %s failed: %s", &conf->address,
+            link->name, context->errstr);
+        link->context = NULL;
+        ngx_http_cs_chat_link_lost(link);
+        return;
+    }
+
+    ac = link->context;
+    rc = REDIS_OK;
+
+    if (conf->user.len) {
+        rc = redisAsyncCommand(ac, ngx_http_cs_chat_link_hello, NULL,
+            "AUTH %b %b", conf->user.data, conf->user.len, conf->password.data,
+            conf->password.len);
+
+    } else if (conf->password.len) {
+        rc = redisAsyncCommand(ac, ngx_http_cs_chat_link_hello, NULL,
+            "AUTH %b", conf->password.data, conf->password.len);
+    }
+
+    if (rc == REDIS_OK && conf->database) {
+        *ngx_sprintf((u_char *) database, "%ui", conf->database) = '\0';
+        rc = redisAsyncCommand(ac, ngx_http_cs_chat_link_hello, NULL,
+            "SELECT %s", database);
+    }
+
+    /* also finds a Redis that is still loading its data */
+
+    if (rc == REDIS_OK) {
+        rc = redisAsyncCommand(ac, ngx_http_cs_chat_link_hello, link, "PING");
+    }
+
+    if (rc != REDIS_OK) {
+        ngx_http_cs_chat_link_break(link, "out of memory");
+    }
+}
+
+
+static void
+ngx_http_cs_chat_link_hello(redisAsyncContext *context, void *reply, void *last)
+{
+    redisReply *answer;
+    ngx_http_cs_chat_link_t *link;
+
+    link = context->data;
+    answer = reply;
+
+    if (answer == NULL || link->context != context || link->broken.posted) {
+        return;
+    }
+
+    if (answer->type == REDIS_REPLY_ERROR) {
+        ngx_log_error(NGX_LOG_ERR, &link->log, 0,
+            "Redis at \"%V\" refused the connection for %s: %s",
+            &link->conf->address, link->name, answer->str);
+        ngx_http_cs_chat_link_break(link, NULL);
+        return;
+    }
+
+    if (last != NULL) {
+        ngx_del_timer(&link->timer);
+        link->connected = 1;
+        link->delay = FIRST_DELAY;
+        link->on_connect(link);
+    }
+}
+
+
+/* hiredis frees the context after this. */
+
+static void
+ngx_http_cs_chat_link_disconnected(const redisAsyncContext *context, int status)
+{
+    ngx_http_cs_chat_link_t *link;
+
+    link = context->data;
+
+    if (link->context != context) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, &link->log, 0,
+        "the connection to Redis at \"%V\" for %s was lost: %s",
+        &link->conf->address, link->name,
+        context->err ? context->errstr : "closed");
+
+    link->context = NULL;
+    ngx_http_cs_chat_link_lost(link);
+}
+
+
+void
+ngx_http_cs_chat_link_break(ngx_http_cs_chat_link_t *link, const char *why)
+{
+    if (link->context == NULL || link->broken.posted) {
+        return;
+    }
+
+    if (why != NULL) {
+        ngx_log_error(NGX_LOG_ERR, &link->log, 0,
+            "the connection to Redis at \"%V\" for %s is given up: %s",
+            &link->conf->address, link->name, why);
+    }
+
+    ngx_post_event(&link->broken, &ngx_posted_events);
+}
+
+
+static void
+ngx_http_cs_chat_link_broken(ngx_event_t *ev)
+{
+    ngx_http_cs_chat_link_drop(ev->data);
+}
+
+
+static void
+ngx_http_cs_chat_link_drop(ngx_http_cs_chat_link_t *link)
+{
+    redisAsyncContext *context;
+
+    context = link->context;
+    link->context = NULL;
+
+    if (context != NULL) {
+        redisAsyncFree(context);
+        ngx_http_cs_chat_link_lost(link);
+    }
+}
+
+
+static void
+ngx_http_cs_chat_link_lost(ngx_http_cs_chat_link_t *link)
+{
+    ngx_uint_t connected;
+
+    if (link->broken.posted) {
+        ngx_delete_posted_event(&link->broken);
+    }
+
+    if (link->timer.timer_set) {
+        ngx_del_timer(&link->timer);
+    }
+
+    connected = link->connected;
+    link->connected = 0;
+
+    if (link->closing) {
+        return;
+    }
+
+    /* a random half of the delay keeps many processes from coming at once */
+
+    ngx_add_timer(&link->timer,
+        link->delay / 2 + (ngx_msec_t) ngx_random() % (link->delay / 2 + 1));
+    link->delay = ngx_min(link->delay * 2, LONGEST_DELAY);
+
+    if (connected) {
+        link->on_down(link);
+
+    } else {
+        link->on_failure(link);
+    }
+}
+
+
+static void
+ngx_http_cs_chat_link_timer(ngx_event_t *ev)
+{
+    ngx_http_cs_chat_link_t *link;
+
+    link = ev->data;
+
+    if (link->context == NULL) {
+        ngx_http_cs_chat_link_connect(link);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, &link->log, 0,
+        "connecting to Redis at \"%V\" for %s timed out", &link->conf->address,
+        link->name);
+
+    ngx_http_cs_chat_link_drop(link);
+}
+
+
+void
+ngx_http_cs_chat_link_close(ngx_http_cs_chat_link_t *link)
+{
+    link->closing = 1;
+    ngx_http_cs_chat_link_drop(link);
+
+    if (link->timer.timer_set) {
+        ngx_del_timer(&link->timer);
+    }
+}
+
+
+/* The adapter: nginx's events for hiredis. */
+
+static void
+ngx_http_cs_chat_link_readable(ngx_event_t *ev)
+{
+    ngx_connection_t *c;
+    ngx_http_cs_chat_link_t *link;
+
+    c = ev->data;
+    link = c->data;
+
+    redisAsyncHandleRead(link->context);
+}
+
+
+static void
+ngx_http_cs_chat_link_writable(ngx_event_t *ev)
+{
+    ngx_connection_t *c;
+    ngx_http_cs_chat_link_t *link;
+
+    c = ev->data;
+    link = c->data;
+
+    redisAsyncHandleWrite(link->context);
+}
+
+
+static void
+ngx_http_cs_chat_link_add_read(void *data)
+{
+    ngx_http_cs_chat_link_t *link;
+
+    link = data;
+
+    if (!link->connection->read->active) {
+        (void) ngx_add_event(link->connection->read, NGX_READ_EVENT,
+            NGX_LEVEL_EVENT);
+    }
+}
+
+
+static void
+ngx_http_cs_chat_link_del_read(void *data)
+{
+    ngx_http_cs_chat_link_t *link;
+
+    link = data;
+
+    if (link->connection->read->active) {
+        (void) ngx_del_event(link->connection->read, NGX_READ_EVENT, 0);
+    }
+}
+
+
+static void
+ngx_http_cs_chat_link_add_write(void *data)
+{
+    ngx_http_cs_chat_link_t *link;
+
+    link = data;
+
+    if (!link->connection->write->active) {
+        (void) ngx_add_event(link->connection->write, NGX_WRITE_EVENT,
+            NGX_LEVEL_EVENT);
+    }
+}
+
+
+static void
+ngx_http_cs_chat_link_del_write(void *data)
+{
+    ngx_http_cs_chat_link_t *link;
+
+    link = data;
+
+    if (link->connection->write->active) {
+        (void) ngx_del_event(link->connection->write, NGX_WRITE_EVENT, 0);
+    }
+}
+
+
+/* hiredis closes the descriptor itself, after this. */
+
+static void
+ngx_http_cs_chat_link_cleanup(void *data)
+{
+    ngx_connection_t *c;
+    ngx_http_cs_chat_link_t *link;
+
+    link = data;
+    c = link->connection;
+
+    if (c == NULL) {
+        return;
+    }
+
+    link->connection = NULL;
+
+    if (c->read->active) {
+        (void) ngx_del_event(c->read, NGX_READ_EVENT, 0);
+    }
+
+    if (c->write->active) {
+        (void) ngx_del_event(c->write, NGX_WRITE_EVENT, 0);
+    }
+
+    if (c->read->posted) {
+        ngx_delete_posted_event(c->read);
+    }
+
+    if (c->write->posted) {
+        ngx_delete_posted_event(c->write);
+    }
+
+    ngx_free_connection(c);
+    c->fd = (ngx_socket_t) -1;
+}

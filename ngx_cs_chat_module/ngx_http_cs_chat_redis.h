@@ -1,0 +1,56 @@
+/*
+ * A link to Redis: one asynchronous hiredis context on nginx's event loop that
+ * connects, authenticates and, when it breaks, comes back by itself.
+ */
+
+#ifndef NGX_HTTP_CS_CHAT_REDIS_H
+#define NGX_HTTP_CS_CHAT_REDIS_H
+
+#include "ngx_http_cs_chat_module.h"
+
+#include <hiredis/hiredis.h>
+#include <hiredis/async.h>
+
+
+typedef struct ngx_http_cs_chat_link_s ngx_http_cs_chat_link_t;
+
+typedef void (*ngx_http_cs_chat_link_pt)(ngx_http_cs_chat_link_t *link);
+
+
+struct ngx_http_cs_chat_link_s {
+    /* Set by the owner. */
+    ngx_http_cs_chat_redis_conf_t *conf;
+    const char *name; /* for the log: "commands", "subscriptions" */
+    ngx_http_cs_chat_link_pt on_connect; /* authenticated, commands go */
+    ngx_http_cs_chat_link_pt on_down;    /* after on_connect only */
+    ngx_http_cs_chat_link_pt on_failure; /* an attempt to connect failed */
+    void *data;
+
+    /* The link's own. */
+    redisAsyncContext *context; /* NULL while there is no connection */
+    ngx_connection_t *connection;
+    ngx_event_t timer;  /* connect timeout, or the next attempt */
+    ngx_event_t broken; /* posted: drop the connection */
+    ngx_log_t log;
+    ngx_msec_t delay; /* before the next attempt */
+    unsigned connected:1; /* between on_connect and on_down */
+    unsigned closing:1;   /* no further attempts */
+};
+
+
+/* Makes the first attempt at once; never fails for good. */
+void ngx_http_cs_chat_link_open(ngx_http_cs_chat_link_t *link);
+
+/*
+ * Gives the connection up from wherever the caller is, callbacks of hiredis
+ * included; a new attempt follows.  why is for the log.
+ */
+void ngx_http_cs_chat_link_break(ngx_http_cs_chat_link_t *link,
+    const char *why);
+
+/* Closes for good; pending callbacks get a NULL reply, on_down is not called.
+ */
+void ngx_http_cs_chat_link_close(ngx_http_cs_chat_link_t *link);
+
+
+#endif /* NGX_HTTP_CS_CHAT_REDIS_H */

@@ -1,0 +1,768 @@
+#include "ngx_http_cs_chat_rest.h"
+#include "ngx_http_cs_chat_zone.h"
+
+
+static void ngx_http_cs_chat_cleanup(void *data);
+static ngx_str_t ngx_http_cs_chat_token(ngx_http_request_t *r);
+static ngx_str_t ngx_http_cs_chat_bearer(ngx_str_t header);
+static ngx_str_t ngx_http_cs_chat_protocol_token(ngx_http_request_t *r);
+static ngx_int_t ngx_http_cs_chat_send_headers(ngx_http_request_t *r,
+    ngx_uint_t status, size_t len);
+static ngx_int_t ngx_http_cs_chat_cors(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_cs_chat_origin_listed(
+    ngx_http_cs_chat_loc_conf_t *conf, ngx_str_t *origin);
+static void ngx_http_cs_chat_started(void *data, redisReply *reply,
+    csc_error_e error);
+
+
+/* The request's context and who it is from. */
+
+ngx_http_cs_chat_ctx_t *
+ngx_http_cs_chat_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t *cln;
+    ngx_http_cs_chat_ctx_t *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_cs_chat_module);
+    if (ctx != NULL) {
+        return ctx;
+    }
+
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_cs_chat_ctx_t));
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+
+    if (ctx == NULL || cln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_cs_chat_cleanup;
+    cln->data = ctx;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_cs_chat_module);
+
+    return ctx;
+}
+
+
+/* The client left: nobody waits for the answer any more. */
+
+static void
+ngx_http_cs_chat_cleanup(void *data)
+{
+    ngx_http_cs_chat_ctx_t *ctx;
+
+    ctx = data;
+
+    ngx_http_cs_chat_bus_cancel(ctx->call);
+    ctx->call = NULL;
+}
+
+
+ngx_int_t
+ngx_http_cs_chat_path(ngx_http_request_t *r, ngx_str_t *path)
+{
+    ngx_str_t prefix;
+    ngx_http_cs_chat_loc_conf_t *conf;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
+    prefix = conf->prefix;
+
+    if (r->uri.len < prefix.len
+        || ngx_strncmp(r->uri.data, prefix.data, prefix.len) != 0
+        || (r->uri.len > prefix.len && r->uri.data[prefix.len] != '/'))
+    {
+        return NGX_DECLINED;
+    }
+
+    path->data = r->uri.data + prefix.len;
+    path->len = r->uri.len - prefix.len;
+
+    while (path->len && path->data[0] == '/') {
+        path->data++;
+        path->len--;
+    }
+
+    while (path->len && path->data[path->len - 1] == '/') {
+        path->len--;
+    }
+
+    return NGX_OK;
+}
+
+
+csc_error_e
+ngx_http_cs_chat_authenticate(ngx_http_request_t *r)
+{
+    ngx_int_t rc;
+    ngx_str_t token;
+    ngx_http_cs_chat_ctx_t *ctx;
+    ngx_http_cs_chat_loc_conf_t *conf;
+
+    ctx = ngx_http_cs_chat_ctx(r);
+    if (ctx == NULL) {
+        return CSC_E_INTERNAL_ERROR;
+    }
+
+    if (ctx->authenticated) {
+        return ctx->auth;
+    }
+
+    ctx->authenticated = 1;
+    ctx->auth = CSC_E_AUTH_REQUIRED;
+
+    token = ngx_http_cs_chat_token(r);
+
+    if (token.len == 0) {
+        return ctx->auth;
+    }
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
+    rc = ngx_http_cs_chat_jwt_verify(&conf->jwt, &token, r->pool,
+        &ctx->claims);
+
+    ctx->auth = (rc == NGX_OK)         ? CSC_E_NONE
+                : (rc == NGX_DECLINED) ? CSC_E_INVALID_TOKEN
+                                       : CSC_E_INTERNAL_ERROR;
+
+    return ctx->auth;
+}
+
+
+csc_error_e
+ngx_http_cs_chat_trust(ngx_http_request_t *r)
+{
+    csc_error_e error;
+    ngx_http_cs_chat_ctx_t *ctx;
+
+    error = ngx_http_cs_chat_authenticate(r);
+
+    if (error != CSC_E_NONE) {
+        return error;
+    }
+
+    if (!ngx_http_cs_chat_bus_ready()) {
+        return CSC_E_BACKEND_UNAVAILABLE;
+    }
+
+    ctx = ngx_http_cs_chat_ctx(r);
+
+    if (ngx_http_cs_chat_zone_revoked(ngx_http_cs_chat_bus_zone(),
+            ctx->claims.key))
+    {
+        return CSC_E_INVALID_TOKEN;
+    }
+
+    return CSC_E_NONE;
+}
+
+
+/*
+ * Browsers can't set a header on a WebSocket, so only there the token may also
+ * come as a sub-protocol or in the query.
+ */
+
+static ngx_str_t
+ngx_http_cs_chat_token(ngx_http_request_t *r)
+{
+    ngx_str_t token;
+
+    if (r->headers_in.authorization != NULL) {
+        return ngx_http_cs_chat_bearer(r->headers_in.authorization->value);
+    }
+
+    ngx_str_null(&token);
+
+    if (r->headers_in.upgrade == NULL) {
+        return token;
+    }
+
+    token = ngx_http_cs_chat_protocol_token(r);
+
+    if (token.len == 0) {
+        (void) ngx_http_arg(r, (u_char *) "token", 5, &token);
+    }
+
+    return token;
+}
+
+
+static ngx_str_t
+ngx_http_cs_chat_bearer(ngx_str_t header)
+{
+    size_t len;
+    ngx_str_t token;
+
+    token = header;
+    len = sizeof("Bearer ") - 1;
+
+    if (header.len <= len
+        || ngx_strncasecmp(header.data, (u_char *) "Bearer ", len) != 0)
+    {
+        /* another scheme: a token that is never accepted */
+
+        ngx_str_set(&token, "-");
+        return token;
+    }
+
+    token.data += len;
+    token.len -= len;
+
+    while (token.len && *token.data == ' ') {
+        token.data++;
+        token.len--;
+    }
+
+    if (token.len == 0) {
+        ngx_str_set(&token, "-");
+    }
+
+    return token;
+}
+
+
+/* "Sec-WebSocket-Protocol: bearer, TOKEN" */
+
+static ngx_str_t
+ngx_http_cs_chat_protocol_token(ngx_http_request_t *r)
+{
+    u_char *p, *last;
+    ngx_str_t header, token;
+
+    ngx_str_null(&token);
+    header = ngx_http_cs_chat_header_in(r, "Sec-WebSocket-Protocol");
+
+    if (header.len < 7 || ngx_strncmp(header.data, "bearer", 6) != 0) {
+        return token;
+    }
+
+    p = header.data + 6;
+    last = header.data + header.len;
+
+    while (p < last && *p == ' ') {
+        p++;
+    }
+
+    if (p == last || *p++ != ',') {
+        return token;
+    }
+
+    while (p < last && *p == ' ') {
+        p++;
+    }
+
+    token.data = p;
+
+    while (p < last && *p != ' ' && *p != ',') {
+        p++;
+    }
+
+    token.len = p - token.data;
+
+    return token;
+}
+
+
+/* Headers. */
+
+ngx_str_t
+ngx_http_cs_chat_header_in(ngx_http_request_t *r, const char *name)
+{
+    size_t len;
+    ngx_str_t none;
+    ngx_uint_t i;
+    ngx_list_part_t *part;
+    ngx_table_elt_t *header;
+
+    len = ngx_strlen(name);
+    part = &r->headers_in.headers.part;
+    header = part->elts;
+
+    for (i = 0; /* void */; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            header = part->elts;
+            i = 0;
+        }
+
+        if (header[i].key.len == len
+            && ngx_strncasecmp(header[i].key.data, (u_char *) name, len) == 0)
+        {
+            return header[i].value;
+        }
+    }
+
+    ngx_str_null(&none);
+
+    return none;
+}
+
+
+ngx_int_t
+ngx_http_cs_chat_header(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t *header;
+
+    header = ngx_list_push(&r->headers_out.headers);
+    if (header == NULL) {
+        return NGX_ERROR;
+    }
+
+    header->hash = 1;
+#if (nginx_version >= 1023000)
+    header->next = NULL;
+#endif
+    header->key.data = (u_char *) name;
+    header->key.len = ngx_strlen(name);
+    header->value = *value;
+
+    return NGX_OK;
+}
+
+
+/* Answers. */
+
+ngx_int_t
+ngx_http_cs_chat_respond(ngx_http_request_t *r, ngx_uint_t status,
+    csc_str_t body)
+{
+    ngx_int_t rc;
+    ngx_buf_t *b;
+    ngx_chain_t out;
+
+    rc = ngx_http_cs_chat_send_headers(r, status, body.len);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = (u_char *) body.data;
+    b->last = b->pos + body.len;
+    b->memory = body.len ? 1 : 0;
+    b->last_buf = (r == r->main) ? 1 : 0;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+ngx_int_t
+ngx_http_cs_chat_respond_copy(ngx_http_request_t *r, ngx_uint_t status,
+    csc_str_t body)
+{
+    u_char *copy;
+
+    copy = ngx_pnalloc(r->pool, body.len + 1);
+    if (copy == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memcpy(copy, body.data, body.len);
+    body.data = copy;
+
+    return ngx_http_cs_chat_respond(r, status, body);
+}
+
+
+ngx_int_t
+ngx_http_cs_chat_respond_written(ngx_http_request_t *r, ngx_uint_t status,
+    csc_json_writer_t *w)
+{
+    ngx_int_t rc;
+    csc_str_t body;
+
+    if (w == NULL || csc_json_finish(w, &body) != CSC_OK) {
+        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    } else {
+        rc = ngx_http_cs_chat_respond_copy(r, status, body);
+    }
+
+    csc_json_free(w);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_cs_chat_respond_empty(ngx_http_request_t *r, ngx_uint_t status)
+{
+    if (ngx_http_cs_chat_cors(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = (status == NGX_HTTP_NO_CONTENT) ? -1 : 0;
+    r->header_only = 1;
+
+    return ngx_http_send_header(r);
+}
+
+
+static ngx_int_t
+ngx_http_cs_chat_send_headers(ngx_http_request_t *r, ngx_uint_t status,
+    size_t len)
+{
+    ngx_str_t no_store = ngx_string("no-store");
+
+    if (ngx_http_cs_chat_cors(r) != NGX_OK
+        || ngx_http_cs_chat_header(r, "Cache-Control", &no_store) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = len;
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+    ngx_str_set(&r->headers_out.charset, "utf-8");
+
+    return ngx_http_send_header(r);
+}
+
+
+ngx_int_t
+ngx_http_cs_chat_refuse(ngx_http_request_t *r, csc_error_e error,
+    const char *sentence, const char *field)
+{
+    csc_fault_t fault;
+    ngx_uint_t status;
+    csc_json_writer_t *w;
+    ngx_str_t one = ngx_string("1");
+    ngx_str_t version = ngx_string("13");
+
+    status = csc_error_status(error);
+
+    if (status == NGX_HTTP_TOO_MANY_REQUESTS
+        || status == NGX_HTTP_SERVICE_UNAVAILABLE)
+    {
+        if (ngx_http_cs_chat_header(r, "Retry-After", &one) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    if (error == CSC_E_UPGRADE_REQUIRED
+        && ngx_http_cs_chat_header(r, "Sec-WebSocket-Version", &version)
+               != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_memzero(&fault, sizeof(fault));
+    fault.error = error;
+    fault.sentence = sentence;
+    fault.field = csc_str(field);
+
+    w = csc_json_writer();
+
+    if (w != NULL) {
+        csc_fault_envelope(w, &fault);
+    }
+
+    return ngx_http_cs_chat_respond_written(r, status, w);
+}
+
+
+ngx_int_t
+ngx_http_cs_chat_refuse_status(ngx_http_request_t *r, ngx_uint_t status)
+{
+    csc_error_e error;
+
+    switch (status) {
+
+    case NGX_HTTP_UNAUTHORIZED:
+        error = CSC_E_AUTH_REQUIRED;
+        break;
+
+    case NGX_HTTP_FORBIDDEN:
+        error = CSC_E_ACCESS_DENIED;
+        break;
+
+    case NGX_HTTP_NOT_FOUND:
+        error = CSC_E_NOT_FOUND;
+        break;
+
+    case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
+        error = CSC_E_PAYLOAD_TOO_LARGE;
+        break;
+
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+        error = CSC_E_RATE_LIMITED;
+        break;
+
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        error = CSC_E_BACKEND_UNAVAILABLE;
+        break;
+
+    case NGX_HTTP_GATEWAY_TIME_OUT:
+        error = CSC_E_BACKEND_TIMEOUT;
+        break;
+
+    default:
+        error = (status < NGX_HTTP_INTERNAL_SERVER_ERROR)
+                    ? CSC_E_INVALID_INPUT
+                    : CSC_E_INTERNAL_ERROR;
+    }
+
+    return ngx_http_cs_chat_refuse(r, error, NULL, NULL);
+}
+
+
+/* CORS (the Fetch standard, 3.2). */
+
+static ngx_int_t
+ngx_http_cs_chat_cors(ngx_http_request_t *r)
+{
+    ngx_str_t origin;
+    ngx_http_cs_chat_loc_conf_t *conf;
+    ngx_str_t any = ngx_string("*");
+    ngx_str_t yes = ngx_string("true");
+    ngx_str_t vary = ngx_string("Origin");
+    ngx_str_t exposed = ngx_string("Retry-After");
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
+
+    if (conf->origins == NULL && !conf->any_origin) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_cs_chat_header(r, "Vary", &vary) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    origin = ngx_http_cs_chat_header_in(r, "Origin");
+
+    if (origin.len == 0 || !ngx_http_cs_chat_origin_listed(conf, &origin)) {
+        return NGX_OK;
+    }
+
+    /* anyone, but then without credentials */
+
+    if (conf->any_origin) {
+        origin = any;
+
+    } else if (ngx_http_cs_chat_header(r, "Access-Control-Allow-Credentials",
+                   &yes)
+               != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_cs_chat_header(r, "Access-Control-Allow-Origin", &origin)
+            != NGX_OK
+        || ngx_http_cs_chat_header(r, "Access-Control-Expose-Headers",
+               &exposed)
+               != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_cs_chat_options(ngx_http_request_t *r, const char *allow)
+{
+    ngx_str_t methods, origin;
+    ngx_http_cs_chat_loc_conf_t *conf;
+    ngx_str_t age = ngx_string("600");
+    ngx_str_t headers = ngx_string("Authorization, Content-Type, "
+                                   "Idempotency-Key");
+
+    methods.data = (u_char *) allow;
+    methods.len = ngx_strlen(allow);
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
+    origin = ngx_http_cs_chat_header_in(r, "Origin");
+
+    if (ngx_http_cs_chat_header(r, "Allow", &methods) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (origin.len && ngx_http_cs_chat_origin_listed(conf, &origin)
+        && (ngx_http_cs_chat_header(r, "Access-Control-Allow-Methods", &methods)
+                != NGX_OK
+            || ngx_http_cs_chat_header(r, "Access-Control-Allow-Headers",
+                   &headers)
+                   != NGX_OK
+            || ngx_http_cs_chat_header(r, "Access-Control-Max-Age", &age)
+                   != NGX_OK))
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_cs_chat_respond_empty(r, NGX_HTTP_NO_CONTENT);
+}
+
+
+static ngx_uint_t
+ngx_http_cs_chat_origin_listed(ngx_http_cs_chat_loc_conf_t *conf,
+    ngx_str_t *origin)
+{
+    ngx_uint_t i;
+    ngx_str_t *listed;
+
+    if (conf->any_origin) {
+        return 1;
+    }
+
+    if (conf->origins == NULL) {
+        return 0;
+    }
+
+    listed = conf->origins->elts;
+
+    for (i = 0; i < conf->origins->nelts; i++) {
+        if (origin->len == listed[i].len
+            && ngx_strncasecmp(origin->data, listed[i].data, origin->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_uint_t
+ngx_http_cs_chat_origin_allowed(ngx_http_request_t *r)
+{
+    u_char *p, *last;
+    ngx_str_t origin, host;
+    ngx_http_cs_chat_loc_conf_t *conf;
+
+    origin = ngx_http_cs_chat_header_in(r, "Origin");
+
+    if (origin.len == 0) {
+        return 1;
+    }
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
+
+    if (ngx_http_cs_chat_origin_listed(conf, &origin)) {
+        return 1;
+    }
+
+    /* a page of this very host */
+
+    if (r->headers_in.host == NULL) {
+        return 0;
+    }
+
+    host = r->headers_in.host->value;
+    last = origin.data + origin.len;
+    p = ngx_strnstr(origin.data, "://", origin.len);
+
+    if (p == NULL) {
+        return 0;
+    }
+
+    p += 3;
+
+    return (size_t) (last - p) == host.len
+           && ngx_strncasecmp(p, host.data, host.len) == 0;
+}
+
+
+/* Awaiting. */
+
+void
+ngx_http_cs_chat_suspend(ngx_http_request_t *r)
+{
+    r->main->count++;
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+}
+
+
+void
+ngx_http_cs_chat_finish(ngx_http_request_t *r, ngx_int_t rc)
+{
+    ngx_connection_t *c;
+
+    c = r->connection;
+
+    ngx_http_finalize_request(r, rc);
+    ngx_http_run_posted_requests(c);
+}
+
+
+ngx_int_t
+ngx_http_cs_chat_when_started(ngx_http_request_t *r,
+    ngx_http_cs_chat_resume_pt resume)
+{
+    ngx_http_cs_chat_ctx_t *ctx;
+
+    if (!ngx_http_cs_chat_bus_starting()) {
+        return resume(r);
+    }
+
+    ctx = ngx_http_cs_chat_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->resume = resume;
+    ctx->call = ngx_http_cs_chat_bus_wait(ngx_http_cs_chat_started, r);
+
+    if (ctx->call == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_cs_chat_suspend(r);
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_cs_chat_started(void *data, redisReply *reply, csc_error_e error)
+{
+    ngx_http_request_t *r;
+    ngx_http_cs_chat_ctx_t *ctx;
+
+    r = data;
+    ctx = ngx_http_cs_chat_ctx(r);
+    ctx->call = NULL;
+
+    ngx_http_cs_chat_finish(r, ctx->resume(r));
+}
+
+
+ngx_int_t
+ngx_http_cs_chat_ask(ngx_http_request_t *r, csc_bus_message_t *message,
+    csc_str_t shard_by, ngx_http_cs_chat_reply_pt handler)
+{
+    ngx_http_cs_chat_ctx_t *ctx;
+    ngx_http_cs_chat_loc_conf_t *conf;
+
+    ctx = ngx_http_cs_chat_ctx(r);
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
+
+    ctx->call = ngx_http_cs_chat_bus_request(message, shard_by,
+        conf->request_timeout, handler, r);
+
+    if (ctx->call == NULL) {
+        return ngx_http_cs_chat_refuse(r, CSC_E_BACKEND_UNAVAILABLE, NULL,
+            NULL);
+    }
+
+    ngx_http_cs_chat_suspend(r);
+
+    return NGX_DONE;
+}

@@ -1,0 +1,970 @@
+#include "ngx_http_cs_chat_ws.h"
+#include "ngx_http_cs_chat_presence.h"
+#include "ngx_http_cs_chat_time.h"
+
+#include <openssl/rand.h>
+
+
+#define READ_SIZE 16384    /* bytes of the buffer that all sockets share */
+#define READ_BUDGET 16     /* reads before others have their turn */
+#define WRITE_FRAMES 64    /* frames in one writev() */
+#define CLOSE_TIMEOUT 5000 /* ms that the client's Close is awaited */
+#define SEND_TIMEOUT 60000 /* ms in which a blocked socket must take bytes */
+#define FIRST_MESSAGE 4096 /* bytes of the buffer for a message in pieces */
+#define FIRST_OUT 8        /* slots of the ring of frames */
+
+
+static void ngx_http_cs_chat_ws_read_handler(ngx_event_t *rev);
+static void ngx_http_cs_chat_ws_write_handler(ngx_event_t *wev);
+static void ngx_http_cs_chat_ws_flush_handler(ngx_event_t *ev);
+static void ngx_http_cs_chat_ws_drain(ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_ws_read(ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_ws_feed(ngx_http_cs_chat_session_t *session,
+    csc_str_t input);
+static void ngx_http_cs_chat_ws_on_frame(ngx_http_cs_chat_session_t *session,
+    csc_ws_event_t *event);
+static void ngx_http_cs_chat_ws_data(ngx_http_cs_chat_session_t *session,
+    csc_ws_event_t *event);
+static ngx_int_t ngx_http_cs_chat_ws_append(ngx_http_cs_chat_session_t *session,
+    csc_str_t piece);
+static void ngx_http_cs_chat_ws_control(ngx_http_cs_chat_session_t *session,
+    int opcode, csc_str_t payload);
+static void ngx_http_cs_chat_ws_queue(ngx_http_cs_chat_session_t *session,
+    ngx_http_cs_chat_frame_t *frame);
+static ngx_int_t ngx_http_cs_chat_ws_grow(ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_ws_pop(ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_ws_discard(ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_ws_write(ngx_http_cs_chat_session_t *session);
+static ngx_uint_t ngx_http_cs_chat_ws_writev(
+    ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_ws_timer(ngx_http_cs_chat_session_t *session);
+static ngx_uint_t ngx_http_cs_chat_ws_done(ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_ws_end(ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_ws_connected(ngx_http_cs_chat_session_t *session);
+
+
+static ngx_queue_t sessions;
+static ngx_log_t *process_log;
+static csc_json_writer_t *writer;
+static u_char *read_buffer;
+
+
+void
+ngx_http_cs_chat_ws_init(ngx_log_t *log)
+{
+    process_log = log;
+    ngx_queue_init(&sessions);
+}
+
+
+/* Opening. */
+
+ngx_int_t
+ngx_http_cs_chat_ws_open(ngx_http_request_t *r,
+    ngx_http_cs_chat_claims_t *claims)
+{
+    csc_str_t early, user;
+    u_char random[NGX_HTTP_CS_CHAT_CONN_LEN / 2];
+    ngx_buf_t *b;
+    ngx_connection_t *c;
+    ngx_http_cs_chat_session_t *session, *oldest;
+
+    c = r->connection;
+
+    if (read_buffer == NULL) {
+        read_buffer = ngx_alloc(READ_SIZE, process_log);
+    }
+
+    session = ngx_pcalloc(r->pool, sizeof(ngx_http_cs_chat_session_t));
+
+    if (session == NULL || read_buffer == NULL
+        || RAND_bytes(random, sizeof(random)) != 1)
+    {
+        return NGX_ERROR;
+    }
+
+    session->connection = c;
+    session->request = r;
+    session->conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
+    session->claims = *claims;
+    session->heard = ngx_current_msec;
+    (void) ngx_hex_dump(session->id, random, sizeof(random));
+
+    session->flush.handler = ngx_http_cs_chat_ws_flush_handler;
+    session->flush.data = session;
+    session->flush.log = c->log;
+
+    ngx_queue_init(&session->follows);
+    ngx_queue_init(&session->asks);
+    csc_ws_parser_init(&session->parser,
+        (uint32_t) session->conf->max_message_size);
+
+    user = ngx_http_cs_chat_view(claims->user);
+
+    if (ngx_http_cs_chat_hub_count("user", user)
+        >= session->conf->sockets_per_user)
+    {
+        oldest = ngx_http_cs_chat_hub_oldest("user", user);
+        ngx_http_cs_chat_ws_close(oldest, CSC_WS_CLOSE_TOO_MANY,
+            "too many connections for this user");
+    }
+
+    if (ngx_http_cs_chat_ws_follow(session) != NGX_OK) {
+        ngx_http_cs_chat_hub_leave(session);
+        return NGX_ERROR;
+    }
+
+    ngx_queue_insert_tail(&sessions, &session->all);
+    ngx_http_cs_chat_presence_open(session);
+
+    if (c->read->timer_set) {
+        ngx_del_timer(c->read);
+    }
+
+    r->keepalive = 0;
+    r->main->count++;
+    c->data = session;
+    c->idle = 1;
+    c->read->handler = ngx_http_cs_chat_ws_read_handler;
+    c->write->handler = ngx_http_cs_chat_ws_write_handler;
+    c->log->action = "serving a WebSocket";
+
+    ngx_http_cs_chat_ws_connected(session);
+    ngx_http_cs_chat_ws_rearm(session);
+
+    /* frames that came in one packet with the handshake */
+
+    b = r->header_in;
+    early.data = b->pos;
+    early.len = b->last - b->pos;
+    b->pos = b->last;
+
+    ngx_http_cs_chat_ws_feed(session, early);
+
+    /* more may already lie in the socket, and nobody else will look */
+
+    ngx_post_event(c->read, &ngx_posted_events);
+
+    /* a request that was in flight when the process was told to stop */
+
+    if (ngx_exiting) {
+        ngx_http_cs_chat_ws_drain(session);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_cs_chat_ws_follow(ngx_http_cs_chat_session_t *session)
+{
+    csc_str_t key;
+    ngx_http_cs_chat_claims_t *claims;
+
+    claims = &session->claims;
+    key.data = claims->key;
+    key.len = NGX_HTTP_CS_CHAT_TOKEN_KEY_LEN;
+
+    if (ngx_http_cs_chat_hub_follow(session, "user",
+            ngx_http_cs_chat_view(claims->user))
+            == NULL
+        || ngx_http_cs_chat_hub_follow(session, "role",
+               ngx_http_cs_chat_view(claims->role))
+               == NULL
+        || ngx_http_cs_chat_hub_follow(session, "token", key) == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_cs_chat_ws_connected(ngx_http_cs_chat_session_t *session)
+{
+    csc_str_t id;
+    csc_json_writer_t *w;
+    u_char now[NGX_HTTP_CS_CHAT_TIME_LEN + 1];
+
+    w = ngx_http_cs_chat_ws_writer();
+    if (w == NULL) {
+        session->failed = 1;
+        return;
+    }
+
+    id.data = session->id;
+    id.len = sizeof(session->id);
+    ngx_http_cs_chat_time(now);
+
+    csc_json_object(w);
+    csc_json_key(w, "type");
+    csc_json_text(w, "connected");
+    csc_json_key(w, "data");
+    csc_json_object(w);
+    csc_json_key(w, "userId");
+    csc_json_string(w, ngx_http_cs_chat_view(session->claims.user));
+    csc_json_key(w, "connectionId");
+    csc_json_string(w, id);
+    csc_json_key(w, "serverTime");
+    csc_json_text(w, (char *) now);
+    csc_json_key(w, "protocol");
+    csc_json_int(w, 1);
+    csc_json_key(w, "pingInterval");
+    csc_json_int(w, (int64_t) session->conf->ping_interval);
+    csc_json_end_object(w);
+    csc_json_end_object(w);
+
+    ngx_http_cs_chat_ws_written(session);
+}
+
+
+csc_json_writer_t *
+ngx_http_cs_chat_ws_writer(void)
+{
+    if (writer == NULL) {
+        writer = csc_json_writer();
+
+    } else {
+        csc_json_reset(writer);
+    }
+
+    return writer;
+}
+
+
+void
+ngx_http_cs_chat_ws_written(ngx_http_cs_chat_session_t *session)
+{
+    csc_str_t text;
+
+    if (csc_json_finish(writer, &text) != CSC_OK) {
+        ngx_log_error(NGX_LOG_ERR, session->connection->log, 0,
+            "an event for a WebSocket can't be written");
+        session->failed = 1;
+        return;
+    }
+
+    ngx_http_cs_chat_ws_text(session, text);
+}
+
+
+/* Events of the connection.  Only these free a session. */
+
+static void
+ngx_http_cs_chat_ws_read_handler(ngx_event_t *rev)
+{
+    ngx_connection_t *c;
+    ngx_http_cs_chat_session_t *session;
+
+    c = rev->data;
+    session = c->data;
+
+    if (c->close) {
+        ngx_http_cs_chat_ws_drain(session);
+    }
+
+    if (rev->timedout) {
+        rev->timedout = 0;
+        ngx_http_cs_chat_ws_timer(session);
+    }
+
+    if (!session->failed) {
+        ngx_http_cs_chat_ws_read(session);
+    }
+
+    if (ngx_http_cs_chat_ws_done(session)) {
+        ngx_http_cs_chat_ws_end(session);
+    }
+}
+
+
+static void
+ngx_http_cs_chat_ws_write_handler(ngx_event_t *wev)
+{
+    ngx_connection_t *c;
+    ngx_http_cs_chat_session_t *session;
+
+    c = wev->data;
+    session = c->data;
+
+    if (wev->timedout) {
+        wev->timedout = 0;
+        session->failed = 1;
+
+    } else {
+        ngx_http_cs_chat_ws_write(session);
+    }
+
+    if (ngx_http_cs_chat_ws_done(session)) {
+        ngx_http_cs_chat_ws_end(session);
+    }
+}
+
+
+static void
+ngx_http_cs_chat_ws_flush_handler(ngx_event_t *ev)
+{
+    ngx_http_cs_chat_session_t *session;
+
+    session = ev->data;
+
+    ngx_http_cs_chat_ws_write(session);
+
+    if (ngx_http_cs_chat_ws_done(session)) {
+        ngx_http_cs_chat_ws_end(session);
+    }
+}
+
+
+/* The process is to stop: it calls every idle connection's read handler. */
+
+static void
+ngx_http_cs_chat_ws_drain(ngx_http_cs_chat_session_t *session)
+{
+    csc_str_t event = CSC_STR("{\"type\":\"reconnect\",\"data\":"
+                              "{\"reason\":\"reload\",\"afterMs\":0}}");
+
+    session->connection->close = 0;
+
+    if (session->connection->error) {
+
+        /* worker_shutdown_timeout has run out */
+
+        session->failed = 1;
+        return;
+    }
+
+    if (!session->closing) {
+        ngx_http_cs_chat_ws_text(session, event);
+        ngx_http_cs_chat_ws_close(session, CSC_WS_CLOSE_RESTART, "reconnect");
+    }
+}
+
+
+/* Reading. */
+
+static void
+ngx_http_cs_chat_ws_read(ngx_http_cs_chat_session_t *session)
+{
+    ssize_t n;
+    ngx_uint_t i;
+    csc_str_t input;
+    ngx_connection_t *c;
+
+    c = session->connection;
+
+    for (i = 0; i < READ_BUDGET; i++) {
+        n = c->recv(c, read_buffer, READ_SIZE);
+
+        if (n == NGX_AGAIN) {
+            if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+                session->failed = 1;
+            }
+
+            return;
+        }
+
+        if (n == 0 || n == NGX_ERROR) {
+            session->failed = 1;
+            return;
+        }
+
+        session->heard = ngx_current_msec;
+        session->awaiting_pong = 0;
+
+        input.data = read_buffer;
+        input.len = n;
+
+        ngx_http_cs_chat_ws_feed(session, input);
+
+        if (session->failed) {
+            return;
+        }
+    }
+
+    ngx_post_event(c->read, &ngx_posted_next_events);
+}
+
+
+static void
+ngx_http_cs_chat_ws_feed(ngx_http_cs_chat_session_t *session, csc_str_t input)
+{
+    csc_ws_event_t event;
+
+    /* after a protocol error all that comes is read and thrown away */
+
+    while (!session->failed
+           && csc_ws_parse(&session->parser, &input, &event) == CSC_OK)
+    {
+        ngx_http_cs_chat_ws_on_frame(session, &event);
+    }
+}
+
+
+static void
+ngx_http_cs_chat_ws_on_frame(ngx_http_cs_chat_session_t *session,
+    csc_ws_event_t *event)
+{
+    switch (event->type) {
+
+    case CSC_WS_EVENT_DATA:
+        ngx_http_cs_chat_ws_data(session, event);
+        break;
+
+    case CSC_WS_EVENT_PING:
+        ngx_http_cs_chat_ws_control(session, CSC_WS_PONG, event->payload);
+        break;
+
+    case CSC_WS_EVENT_PONG:
+        break;
+
+    case CSC_WS_EVENT_CLOSE:
+        session->closed = 1;
+        ngx_http_cs_chat_ws_close(session, event->code, "");
+        break;
+
+    case CSC_WS_EVENT_ERROR:
+        ngx_log_error(NGX_LOG_INFO, session->connection->log, 0,
+            "client sent a bad WebSocket frame: %s", event->reason);
+        ngx_http_cs_chat_ws_close(session, event->code, event->reason);
+        break;
+    }
+}
+
+
+/* A message that lies whole in the read buffer is used where it lies. */
+
+static void
+ngx_http_cs_chat_ws_data(ngx_http_cs_chat_session_t *session,
+    csc_ws_event_t *event)
+{
+    csc_str_t text;
+
+    if (session->closing) {
+        return;
+    }
+
+    text = event->payload;
+
+    if (!event->first || !event->last) {
+
+        if (ngx_http_cs_chat_ws_append(session, event->payload) != NGX_OK) {
+            ngx_http_cs_chat_ws_close(session, CSC_WS_CLOSE_INTERNAL,
+                "out of memory");
+            return;
+        }
+
+        if (!event->last) {
+            return;
+        }
+
+        text.data = session->message;
+        text.len = session->message_len;
+    }
+
+    ngx_http_cs_chat_event(session, text);
+
+    if (session->message != NULL) {
+        ngx_free(session->message);
+        session->message = NULL;
+        session->message_len = 0;
+        session->message_size = 0;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_cs_chat_ws_append(ngx_http_cs_chat_session_t *session,
+    csc_str_t piece)
+{
+    size_t size;
+    u_char *message;
+
+    size = session->message_size ? session->message_size : FIRST_MESSAGE;
+
+    while (size < session->message_len + piece.len) {
+        size *= 2;
+    }
+
+    if (size != session->message_size) {
+        message = ngx_alloc(size, session->connection->log);
+        if (message == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (session->message != NULL) {
+            ngx_memcpy(message, session->message, session->message_len);
+            ngx_free(session->message);
+        }
+
+        session->message = message;
+        session->message_size = size;
+    }
+
+    ngx_memcpy(session->message + session->message_len, piece.data, piece.len);
+    session->message_len += piece.len;
+
+    return NGX_OK;
+}
+
+
+/* Sending. */
+
+void
+ngx_http_cs_chat_ws_text(ngx_http_cs_chat_session_t *session, csc_str_t text)
+{
+    u_char *payload;
+    ngx_http_cs_chat_frame_t *frame;
+
+    frame = ngx_http_cs_chat_frame(CSC_WS_TEXT, text.len, &payload);
+    if (frame == NULL) {
+        session->failed = 1;
+        return;
+    }
+
+    ngx_memcpy(payload, text.data, text.len);
+    ngx_http_cs_chat_ws_send(session, frame);
+    ngx_http_cs_chat_frame_release(frame);
+}
+
+
+static void
+ngx_http_cs_chat_ws_control(ngx_http_cs_chat_session_t *session, int opcode,
+    csc_str_t payload)
+{
+    u_char *data;
+    ngx_http_cs_chat_frame_t *frame;
+
+    frame = ngx_http_cs_chat_frame(opcode, payload.len, &data);
+    if (frame == NULL) {
+        session->failed = 1;
+        return;
+    }
+
+    ngx_memcpy(data, payload.data, payload.len);
+    ngx_http_cs_chat_ws_send(session, frame);
+    ngx_http_cs_chat_frame_release(frame);
+}
+
+
+void
+ngx_http_cs_chat_ws_send(ngx_http_cs_chat_session_t *session,
+    ngx_http_cs_chat_frame_t *frame)
+{
+    if (session->closing || session->failed) {
+        return;
+    }
+
+    if (frame->legacy && !session->conf->legacy_events) {
+        return;
+    }
+
+    if (frame->droppable
+        && session->out_bytes > session->conf->output_limit / 2)
+    {
+        return;
+    }
+
+    if (session->out_bytes + frame->len > session->conf->output_limit) {
+        ngx_log_error(NGX_LOG_INFO, session->connection->log, 0,
+            "client reads too slowly: %uz bytes wait", session->out_bytes);
+        ngx_http_cs_chat_ws_discard(session);
+        ngx_http_cs_chat_ws_close(session, CSC_WS_CLOSE_TRY_LATER,
+            "too slow a reader");
+        return;
+    }
+
+    ngx_http_cs_chat_ws_queue(session, frame);
+}
+
+
+static void
+ngx_http_cs_chat_ws_queue(ngx_http_cs_chat_session_t *session,
+    ngx_http_cs_chat_frame_t *frame)
+{
+    ngx_uint_t last;
+
+    if (session->out_count == session->out_size
+        && ngx_http_cs_chat_ws_grow(session) != NGX_OK)
+    {
+        session->failed = 1;
+
+    } else {
+        last = (session->out_first + session->out_count)
+               & (session->out_size - 1);
+
+        frame->refs++;
+        session->out[last] = frame;
+        session->out_count++;
+        session->out_bytes += frame->len;
+    }
+
+    /* while the socket is full, its write event comes by itself */
+
+    if (!session->flush.posted
+        && (session->connection->write->ready || session->failed))
+    {
+        ngx_post_event(&session->flush, &ngx_posted_events);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_cs_chat_ws_grow(ngx_http_cs_chat_session_t *session)
+{
+    ngx_uint_t i, size;
+    ngx_http_cs_chat_frame_t **out;
+
+    size = session->out_size ? session->out_size * 2 : FIRST_OUT;
+
+    out = ngx_alloc(size * sizeof(*out), session->connection->log);
+    if (out == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < session->out_count; i++) {
+        out[i] = session->out[(session->out_first + i)
+                              & (session->out_size - 1)];
+    }
+
+    if (session->out != NULL) {
+        ngx_free(session->out);
+    }
+
+    session->out = out;
+    session->out_first = 0;
+    session->out_size = size;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_cs_chat_ws_pop(ngx_http_cs_chat_session_t *session)
+{
+    ngx_http_cs_chat_frame_t *frame;
+
+    frame = session->out[session->out_first];
+
+    session->out_bytes -= frame->len;
+    session->out_first = (session->out_first + 1) & (session->out_size - 1);
+    session->out_count--;
+    session->out_sent = 0;
+
+    ngx_http_cs_chat_frame_release(frame);
+}
+
+
+/* Drops what waits, but for a frame that is partly on the wire. */
+
+static void
+ngx_http_cs_chat_ws_discard(ngx_http_cs_chat_session_t *session)
+{
+    ngx_uint_t keep, last;
+    ngx_http_cs_chat_frame_t *frame;
+
+    keep = session->out_sent ? 1 : 0;
+
+    while (session->out_count > keep) {
+        last = (session->out_first + session->out_count - 1)
+               & (session->out_size - 1);
+        frame = session->out[last];
+
+        session->out_bytes -= frame->len;
+        session->out_count--;
+        ngx_http_cs_chat_frame_release(frame);
+    }
+}
+
+
+void
+ngx_http_cs_chat_ws_close(ngx_http_cs_chat_session_t *session, int code,
+    const char *reason)
+{
+    size_t len;
+    u_char *data;
+    csc_str_t text;
+    ngx_http_cs_chat_frame_t *frame;
+    u_char buf[CSC_WS_MAX_CONTROL + 2];
+
+    if (session->closing || session->failed) {
+        return;
+    }
+
+    text = csc_str(reason);
+    len = csc_ws_close_frame(code, text, buf);
+
+    /* the codec made the whole frame, its header of two bytes included */
+
+    frame = ngx_http_cs_chat_frame(CSC_WS_CLOSE, len - 2, &data);
+
+    if (frame == NULL) {
+        session->failed = 1;
+        return;
+    }
+
+    ngx_memcpy(frame->data, buf, len);
+
+    session->closing_since = ngx_current_msec;
+    ngx_http_cs_chat_ws_queue(session, frame);
+    ngx_http_cs_chat_frame_release(frame);
+    session->closing = 1;
+
+    ngx_http_cs_chat_ws_rearm(session);
+}
+
+
+void
+ngx_http_cs_chat_ws_resync(ngx_http_cs_chat_session_t *session,
+    const char *reason)
+{
+    csc_json_writer_t *w;
+
+    w = ngx_http_cs_chat_ws_writer();
+    if (w == NULL) {
+        session->failed = 1;
+        return;
+    }
+
+    csc_json_object(w);
+    csc_json_key(w, "type");
+    csc_json_text(w, "resync");
+    csc_json_key(w, "data");
+    csc_json_object(w);
+    csc_json_key(w, "reason");
+    csc_json_text(w, reason);
+    csc_json_end_object(w);
+    csc_json_end_object(w);
+
+    ngx_http_cs_chat_ws_written(session);
+}
+
+
+void
+ngx_http_cs_chat_ws_each(ngx_http_cs_chat_ws_pt visit, const char *text)
+{
+    ngx_queue_t *q;
+
+    for (q = ngx_queue_head(&sessions); q != ngx_queue_sentinel(&sessions);
+         q = ngx_queue_next(q))
+    {
+        visit(ngx_queue_data(q, ngx_http_cs_chat_session_t, all), text);
+    }
+}
+
+
+/* Writing: all that waits, in as few calls as the system allows. */
+
+static void
+ngx_http_cs_chat_ws_write(ngx_http_cs_chat_session_t *session)
+{
+    ngx_connection_t *c;
+
+    c = session->connection;
+
+    while (!session->failed && (session->out_count || c->buffered)) {
+
+        if (ngx_http_cs_chat_ws_writev(session)) {
+            continue;
+        }
+
+        if (session->failed) {
+            return;
+        }
+
+        if (!c->write->timer_set) {
+            ngx_add_timer(c->write, SEND_TIMEOUT);
+        }
+
+        if (ngx_handle_write_event(c->write, 0) != NGX_OK) {
+            session->failed = 1;
+        }
+
+        return;
+    }
+
+    if (c->write->timer_set) {
+        ngx_del_timer(c->write);
+    }
+}
+
+
+/* 1 when all that was offered has been taken. */
+
+static ngx_uint_t
+ngx_http_cs_chat_ws_writev(ngx_http_cs_chat_session_t *session)
+{
+    size_t offered;
+    ngx_uint_t i, n, whole;
+    ngx_buf_t bufs[WRITE_FRAMES];
+    ngx_chain_t links[WRITE_FRAMES], *rest;
+    ngx_connection_t *c;
+    ngx_http_cs_chat_frame_t *frame;
+
+    c = session->connection;
+    n = ngx_min(session->out_count, WRITE_FRAMES);
+    offered = session->out_sent;
+
+    ngx_memzero(bufs, n * sizeof(ngx_buf_t));
+
+    for (i = 0; i < n; i++) {
+        frame = session->out[(session->out_first + i)
+                             & (session->out_size - 1)];
+
+        bufs[i].memory = 1;
+        bufs[i].pos = frame->data + (i == 0 ? offered : 0);
+        bufs[i].last = frame->data + frame->len;
+        bufs[i].start = frame->data;
+        bufs[i].end = bufs[i].last;
+        links[i].buf = &bufs[i];
+        links[i].next = (i + 1 < n) ? &links[i + 1] : NULL;
+    }
+
+    if (n) {
+        bufs[n - 1].flush = 1;
+    }
+
+    rest = c->send_chain(c, n ? links : NULL, 0);
+
+    if (rest == NGX_CHAIN_ERROR) {
+        session->failed = 1;
+        return 0;
+    }
+
+    for (whole = 0; whole < n && bufs[whole].pos == bufs[whole].last; whole++) {
+        ngx_http_cs_chat_ws_pop(session);
+    }
+
+    if (whole < n) {
+        session->out_sent = bufs[whole].pos - bufs[whole].start;
+        return 0;
+    }
+
+    return !c->buffered;
+}
+
+
+/* Time. */
+
+void
+ngx_http_cs_chat_ws_rearm(ngx_http_cs_chat_session_t *session)
+{
+    time_t left;
+    ngx_msec_t wait, due;
+    ngx_http_cs_chat_loc_conf_t *conf;
+
+    conf = session->conf;
+
+    if (session->closing) {
+        due = session->closing_since + CLOSE_TIMEOUT;
+
+    } else if (session->awaiting_pong) {
+        due = session->pinged + conf->pong_timeout;
+
+    } else {
+        due = session->heard + conf->ping_interval;
+    }
+
+    wait = ((ngx_msec_int_t) (due - ngx_current_msec) > 0)
+               ? due - ngx_current_msec
+               : 1;
+
+    if (!session->closing) {
+        left = session->claims.expires + conf->jwt.leeway - ngx_time();
+        left = ngx_max(left, 0);
+
+        if ((ngx_msec_t) left < wait / 1000) {
+            wait = (ngx_msec_t) left * 1000 + 1;
+        }
+    }
+
+    ngx_add_timer(session->connection->read, wait);
+}
+
+
+static void
+ngx_http_cs_chat_ws_timer(ngx_http_cs_chat_session_t *session)
+{
+    csc_str_t nothing = CSC_STR_NULL;
+    ngx_http_cs_chat_loc_conf_t *conf;
+
+    conf = session->conf;
+
+    if (session->closing) {
+        if (ngx_current_msec - session->closing_since >= CLOSE_TIMEOUT) {
+            session->failed = 1;
+            return;
+        }
+
+    } else if (session->claims.expires + conf->jwt.leeway <= ngx_time()) {
+        ngx_http_cs_chat_ws_close(session, CSC_WS_CLOSE_TOKEN_EXPIRED,
+            "token expired");
+
+    } else if (session->awaiting_pong) {
+        if (ngx_current_msec - session->pinged >= conf->pong_timeout) {
+            ngx_http_cs_chat_ws_close(session, CSC_WS_CLOSE_GOING_AWAY,
+                "no answer to a ping");
+        }
+
+    } else if (ngx_current_msec - session->heard >= conf->ping_interval) {
+        session->awaiting_pong = 1;
+        session->pinged = ngx_current_msec;
+        ngx_http_cs_chat_ws_control(session, CSC_WS_PING, nothing);
+    }
+
+    ngx_http_cs_chat_ws_rearm(session);
+}
+
+
+/* Ending. */
+
+static ngx_uint_t
+ngx_http_cs_chat_ws_done(ngx_http_cs_chat_session_t *session)
+{
+    if (session->failed) {
+        return 1;
+    }
+
+    return session->closing && session->closed && session->out_count == 0
+           && !session->connection->buffered;
+}
+
+
+static void
+ngx_http_cs_chat_ws_end(ngx_http_cs_chat_session_t *session)
+{
+    ngx_connection_t *c;
+    ngx_http_request_t *r;
+
+    c = session->connection;
+    r = session->request;
+
+    ngx_http_cs_chat_event_cancel(session);
+    ngx_http_cs_chat_hub_leave(session);
+    ngx_http_cs_chat_presence_close(session);
+    ngx_queue_remove(&session->all);
+
+    session->out_sent = 0;
+    ngx_http_cs_chat_ws_discard(session);
+
+    if (session->out != NULL) {
+        ngx_free(session->out);
+    }
+
+    if (session->message != NULL) {
+        ngx_free(session->message);
+    }
+
+    if (session->flush.posted) {
+        ngx_delete_posted_event(&session->flush);
+    }
+
+    /* the request ends, and with it the connection */
+
+    c->idle = 0;
+    c->data = r;
+
+    ngx_http_finalize_request(r, NGX_ERROR);
+    ngx_http_run_posted_requests(c);
+}
