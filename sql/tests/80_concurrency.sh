@@ -1,0 +1,96 @@
+#!/bin/bash
+#
+# Two sessions at once: races have one winner, batches do not deadlock.
+
+set -euo pipefail
+
+run=(psql -XqAt -v ON_ERROR_STOP=1)
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+bash "$SQL_TESTS/apply.sh"
+"${run[@]}" -f "$SQL_TESTS/support/tap.sql" | grep -v '^|*$' || true
+"${run[@]}" <<'SQL' | grep -v '^|*$' || true
+SELECT t.chat('queue', 'carl', NULL), t.chat('own', 'carl', 'anna');
+SELECT t.chat('c' || n, 'carl', 'anna') FROM generate_series(1, 40) n;
+SQL
+
+# Runs $1 and, while that holds its locks, $2; prints what $2 gave.
+at_once() {
+    "${run[@]}" -c "BEGIN; SELECT 1 FROM ($1) x; SELECT pg_sleep(0.4); COMMIT" \
+        >/dev/null &
+    sleep 0.15
+    "${run[@]}" -c "$2" >"$dir/second"
+    wait $!
+    cat "$dir/second"
+}
+
+is() {
+    if [ "$1" = "$2" ]; then
+        echo "ok - $3"
+    else
+        printf 'not ok - %s\n#  got: %s\n# want: %s\n' "$3" "$1" "$2"
+    fi
+}
+
+# $1 chat, $2 sender, $3 clientId, $4 columns to show
+send() {
+    echo "SELECT $4 FROM cs_chat.messages_send(ARRAY[$5], t.ids('$1'),
+        t.ids('$2'), '{hello}', '{text}', '{$3}') WHERE kind = 'reply'"
+}
+
+random='gen_random_uuid()'
+v7=$("${run[@]}" -c "SELECT quote_literal(regexp_replace(lpad(to_hex((extract(
+    epoch FROM now()) * 1000)::BIGINT), 12, '0'), '^(.{8})', '\1-')
+    || '-7abc-8abc-0123456789ab') || '::UUID'")
+
+is "$(at_once "$(send queue anna NULL 1 "$random")" \
+              "$(send queue ben NULL 'status, code' "$v7")")" \
+    '409|CHAT_ASSIGNED' 'of two agents at once one takes the chat'
+is "$(at_once "$(send own carl key 1 "$random")" \
+              "$(send own carl key 'status, duplicate, seq' "$random")")" \
+    '200|t|1' 'of two messages with one clientId one is stored'
+is "$(at_once "SELECT cs_chat.users_register(NULL, 'dora', 'dora@example.com',
+                   'h', 'D', 'customer')" \
+              "SELECT status, code, field FROM cs_chat.users_register(NULL,
+                   'doro', 'Dora@Example.com', 'h', 'D', 'customer')")" \
+    '409|CONFLICT|email' 'of two accounts with one e-mail address one is made'
+is "$(at_once "SELECT cs_chat.users_register(NULL, 'emil', 'e1@example.com',
+                   'h', 'E', 'customer')" \
+              "SELECT status, code, field FROM cs_chat.users_register(NULL,
+                   'emil', 'e2@example.com', 'h', 'E', 'customer')")" \
+    '409|CONFLICT|username' 'of two accounts with one user name one is made'
+is "$(at_once "SELECT cs_chat.chats_delete(t.id('anna'), t.id('c40'))" \
+              "$(send c40 carl NULL 'status, code' "$random")")" \
+    '404|CHAT_NOT_FOUND' 'a message to a chat that is being deleted'
+
+# Batches over the same chats in opposite orders, from two sides.
+hammer() {
+    "${run[@]}" >/dev/null <<SQL
+DO \$\$
+BEGIN
+    FOR i IN 1 .. 60 LOOP
+        PERFORM cs_chat.messages_send(
+            array_agg(gen_random_uuid() ORDER BY n $2),
+            array_agg(t.id('c' || n) ORDER BY n $2),
+            array_agg(t.id('$1') ORDER BY n $2), array_agg('x'::TEXT ORDER BY n $2),
+            array_agg('text'::TEXT ORDER BY n $2), array_agg(i || '-' || n))
+          FROM generate_series(1, 39) n;
+        PERFORM cs_chat.presence_apply(
+            array_agg(u.id ORDER BY u.id $2), array_agg(i % 2 = 0),
+            array_agg(true), array_agg(''::TEXT))
+          FROM public.users u;
+        COMMIT;
+    END LOOP;
+END
+\$\$;
+SQL
+}
+
+hammer carl '' &
+first=$!
+hammer anna DESC && second=ok || second=failed
+wait $first && is "$second" ok 'batches in opposite orders do not deadlock' \
+    || echo 'not ok - batches in opposite orders do not deadlock'
+is "$("${run[@]}" -c "SELECT count(*), bool_and(t.gapless(name)) FROM t.chats
+    WHERE name <> 'c40'")" '41|t' 'and leave no gap'
