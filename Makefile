@@ -4,11 +4,6 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules
 
-CC ?= cc
-ifeq ($(origin CC),default)
-CC := cc
-endif
-
 # SANITIZE=1 builds everything once more, with ASan and UBSan.
 ifdef SANITIZE
 BUILD := build-asan
@@ -28,14 +23,15 @@ MODULE := $(BUILD)/ngx_http_cs_chat_module.so
 WORKER := $(BUILD)/cs-chat-worker
 
 include common/sources.mk
--include worker/worker.mk
--include t/unit/unit.mk
--include fuzz/fuzz.mk
+include worker/worker.mk
+include t/unit/unit.mk
+include fuzz/fuzz.mk
+-include bench/bench.mk
 
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' \
-		Makefile $(wildcard fuzz/fuzz.mk)
+		Makefile fuzz/fuzz.mk $(wildcard bench/bench.mk)
 
 .PHONY: run
 run: ## everything on one machine: install, build, start, seed, ready
@@ -58,6 +54,9 @@ module:
 
 .PHONY: worker
 worker: $(WORKER)
+
+.PHONY: unit-programs
+unit-programs: $(UNIT_TESTS)
 
 .PHONY: test
 test: ## every test
@@ -89,12 +88,6 @@ install: build ## to DESTDIR and PREFIX (/usr)
 		$(DESTDIR)$(DOCDIR)
 	install -m 644 nginx.conf.example worker/worker.conf.example \
 		$(DESTDIR)$(DOCDIR)/examples
-
-ifneq ($(wildcard bench/run),)
-.PHONY: bench
-bench: ## measure the product on this machine
-	@exec bench/run
-endif
 
 .PHONY: clean
 clean: ## what was built; the data in run/ stays

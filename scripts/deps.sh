@@ -17,6 +17,7 @@ run_packages() {
 gcc                     program gcc
 libc6-dev               header  stdio.h
 make                    program make
+pkg-config              program pkg-config
 perl                    perl    Time::HiRes
 nginx                   program nginx
 nginx-dev               nginx-source
