@@ -3,7 +3,7 @@
 #include "backoff.h"
 
 #define BACKOFF_FIRST 50
-#define BACKOFF_LAST 5000
+#define BACKOFF_LAST 2000
 
 uint64_t
 backoff_next(uint64_t *delay)

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /*
- * The milliseconds to wait now: 50, then twice as long each time up to 5 s,
+ * The milliseconds to wait now: 50, then twice as long each time up to 2 s,
  * half of it at random, so that many do not come back as one.  *delay is 0
  * to begin with and after each success.
  */

@@ -149,6 +149,7 @@ presence_gather(presence_t *presence)
         user->changed = 0;
 
         if (!presence_differs(presence, user)) {
+            user->conn_len = 0;
             continue;
         }
 
@@ -320,6 +321,11 @@ presence_line(
     }
 
     presence_touch(presence, user);
+
+    /* a socket that changed nothing is not the cause of what comes later */
+    if (!user->changed || line.data[0] == '-') {
+        user->conn_len = 0;
+    }
 
     return CSC_OK;
 }
