@@ -20,18 +20,22 @@
 #define KEY_SIZE 256       /* of a key in Redis */
 
 
-static void ngx_http_cs_chat_logged_out(void *data, redisReply *reply,
-    csc_error_e error);
-static ngx_int_t ngx_http_cs_chat_ticket_hash(ngx_str_t *ticket, u_char *hash);
-static ngx_int_t ngx_http_cs_chat_ticket_value(ngx_http_request_t *r,
-    ngx_str_t *value);
-static void ngx_http_cs_chat_ticket_issued(void *data, redisReply *reply,
-    csc_error_e error);
-static void ngx_http_cs_chat_ticket_redeemed(void *data, redisReply *reply,
-    csc_error_e error);
-static ngx_int_t ngx_http_cs_chat_ticket_claims(ngx_http_request_t *r,
-    redisReply *reply);
-static ngx_int_t ngx_http_cs_chat_word(ngx_str_t *rest, ngx_str_t *word);
+static void
+ngx_http_cs_chat_logged_out(void *data, redisReply *reply, csc_error_e error);
+static ngx_int_t
+ngx_http_cs_chat_ticket_hash(ngx_str_t *ticket, u_char *hash);
+static ngx_int_t
+ngx_http_cs_chat_ticket_value(ngx_http_request_t *r, ngx_str_t *value);
+static void
+ngx_http_cs_chat_ticket_issued(
+    void *data, redisReply *reply, csc_error_e error);
+static void
+ngx_http_cs_chat_ticket_redeemed(
+    void *data, redisReply *reply, csc_error_e error);
+static ngx_int_t
+ngx_http_cs_chat_ticket_claims(ngx_http_request_t *r, redisReply *reply);
+static ngx_int_t
+ngx_http_cs_chat_word(ngx_str_t *rest, ngx_str_t *word);
 
 
 ngx_int_t
@@ -63,8 +67,7 @@ ngx_http_cs_chat_send_token(ngx_http_request_t *r, csc_bus_message_t *reply)
     conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
 
     if (ngx_http_cs_chat_jwt_sign(&conf->jwt, &claims, r->pool, &token)
-        != NGX_OK)
-    {
+        != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -111,14 +114,14 @@ ngx_http_cs_chat_logout(ngx_http_request_t *r)
     conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
     expires = ctx->claims.expires + conf->jwt.leeway;
 
-    if (ngx_http_cs_chat_zone_revoke(ngx_http_cs_chat_bus_zone(),
-            ctx->claims.key, expires)
+    if (ngx_http_cs_chat_zone_revoke(
+            ngx_http_cs_chat_bus_zone(), ctx->claims.key, expires)
         != NGX_OK)
     {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
             "\"cs_chat_zone\" is full: nobody can log out");
-        return ngx_http_cs_chat_refuse(r, CSC_E_BACKEND_UNAVAILABLE, NULL,
-            NULL);
+        return ngx_http_cs_chat_refuse(
+            r, CSC_E_BACKEND_UNAVAILABLE, NULL, NULL);
     }
 
     ctx->call = ngx_http_cs_chat_bus_revoke(ctx->claims.key, expires,
@@ -347,8 +350,8 @@ ngx_http_cs_chat_redeem_ticket(ngx_http_request_t *r, ngx_str_t *ticket,
 
 
 static void
-ngx_http_cs_chat_ticket_redeemed(void *data, redisReply *reply,
-    csc_error_e error)
+ngx_http_cs_chat_ticket_redeemed(
+    void *data, redisReply *reply, csc_error_e error)
 {
     ngx_int_t rc;
     ngx_http_request_t *r;

@@ -23,7 +23,7 @@ struct ngx_http_cs_chat_call_s {
     ngx_http_cs_chat_command_pt on_command; /* of a command or a wait */
     void *data;
     csc_error_e failed; /* before it could go out */
-    unsigned waiting:1;
+    unsigned waiting : 1;
 };
 
 
@@ -60,50 +60,72 @@ typedef struct {
     ngx_event_t pulse;
     ngx_msec_t heard; /* the last sign of life that came back */
 
-    unsigned subscribed:1;
-    unsigned ready:1;
-    unsigned starting:1;
-    unsigned missed:1; /* events, while there was no subscription */
+    unsigned subscribed : 1;
+    unsigned ready : 1;
+    unsigned starting : 1;
+    unsigned missed : 1; /* events, while there was no subscription */
 } ngx_http_cs_chat_bus_t;
 
 
-static ngx_int_t ngx_http_cs_chat_bus_names(void);
-static void ngx_http_cs_chat_bus_commands_up(ngx_http_cs_chat_link_t *link);
-static void ngx_http_cs_chat_bus_subscriptions_up(
-    ngx_http_cs_chat_link_t *link);
-static void ngx_http_cs_chat_bus_down(ngx_http_cs_chat_link_t *link);
-static void ngx_http_cs_chat_bus_failure(ngx_http_cs_chat_link_t *link);
-static void ngx_http_cs_chat_bus_load_revoked(void);
-static void ngx_http_cs_chat_bus_share_revoked(void *data, u_char *key,
-    time_t expires);
-static void ngx_http_cs_chat_bus_revoked_loaded(redisAsyncContext *context,
-    void *reply, void *data);
-static void ngx_http_cs_chat_bus_set_ready(void);
-static void ngx_http_cs_chat_bus_end_start(void);
+static ngx_int_t
+ngx_http_cs_chat_bus_names(void);
+static void
+ngx_http_cs_chat_bus_commands_up(ngx_http_cs_chat_link_t *link);
+static void
+ngx_http_cs_chat_bus_subscriptions_up(ngx_http_cs_chat_link_t *link);
+static void
+ngx_http_cs_chat_bus_down(ngx_http_cs_chat_link_t *link);
+static void
+ngx_http_cs_chat_bus_failure(ngx_http_cs_chat_link_t *link);
+static void
+ngx_http_cs_chat_bus_load_revoked(void);
+static void
+ngx_http_cs_chat_bus_share_revoked(void *data, u_char *key, time_t expires);
+static void
+ngx_http_cs_chat_bus_revoked_loaded(
+    redisAsyncContext *context, void *reply, void *data);
+static void
+ngx_http_cs_chat_bus_set_ready(void);
+static void
+ngx_http_cs_chat_bus_end_start(void);
 
-static void ngx_http_cs_chat_bus_message(redisAsyncContext *context,
-    void *reply, void *data);
-static void ngx_http_cs_chat_bus_on_reply(csc_bus_message_t *message);
-static void ngx_http_cs_chat_bus_on_control(csc_bus_message_t *message);
-static void ngx_http_cs_chat_bus_count(csc_bus_message_t *message);
-static void ngx_http_cs_chat_bus_pulse(ngx_event_t *ev);
-static void ngx_http_cs_chat_bus_forget_sources(void);
+static void
+ngx_http_cs_chat_bus_message(
+    redisAsyncContext *context, void *reply, void *data);
+static void
+ngx_http_cs_chat_bus_on_reply(csc_bus_message_t *message);
+static void
+ngx_http_cs_chat_bus_on_control(csc_bus_message_t *message);
+static void
+ngx_http_cs_chat_bus_count(csc_bus_message_t *message);
+static void
+ngx_http_cs_chat_bus_pulse(ngx_event_t *ev);
+static void
+ngx_http_cs_chat_bus_forget_sources(void);
 
-static ngx_http_cs_chat_call_t *ngx_http_cs_chat_bus_call(ngx_msec_t timeout,
-    void *data);
-static ngx_http_cs_chat_call_t *ngx_http_cs_chat_bus_find(ngx_rbtree_key_t id);
-static void ngx_http_cs_chat_bus_remove(ngx_http_cs_chat_call_t *call);
-static void ngx_http_cs_chat_bus_fail(ngx_http_cs_chat_call_t *call,
-    csc_error_e error);
-static void ngx_http_cs_chat_bus_fail_later(ngx_http_cs_chat_call_t *call);
-static void ngx_http_cs_chat_bus_fail_all(void);
-static void ngx_http_cs_chat_bus_timeout(ngx_event_t *ev);
-static ngx_int_t ngx_http_cs_chat_bus_publish(const char *channel, size_t len,
+static ngx_http_cs_chat_call_t *
+ngx_http_cs_chat_bus_call(ngx_msec_t timeout, void *data);
+static ngx_http_cs_chat_call_t *
+ngx_http_cs_chat_bus_find(ngx_rbtree_key_t id);
+static void
+ngx_http_cs_chat_bus_remove(ngx_http_cs_chat_call_t *call);
+static void
+ngx_http_cs_chat_bus_fail(ngx_http_cs_chat_call_t *call, csc_error_e error);
+static void
+ngx_http_cs_chat_bus_fail_later(ngx_http_cs_chat_call_t *call);
+static void
+ngx_http_cs_chat_bus_fail_all(void);
+static void
+ngx_http_cs_chat_bus_timeout(ngx_event_t *ev);
+static ngx_int_t
+ngx_http_cs_chat_bus_publish(const char *channel, size_t len,
     csc_bus_message_t *message, redisCallbackFn *callback, void *data);
-static void ngx_http_cs_chat_bus_published(redisAsyncContext *context,
-    void *reply, void *id);
-static void ngx_http_cs_chat_bus_commanded(redisAsyncContext *context,
-    void *reply, void *id);
+static void
+ngx_http_cs_chat_bus_published(
+    redisAsyncContext *context, void *reply, void *id);
+static void
+ngx_http_cs_chat_bus_commanded(
+    redisAsyncContext *context, void *reply, void *id);
 
 
 /* nginx processes are single-threaded, and each has one bus. */
@@ -121,8 +143,8 @@ ngx_http_cs_chat_bus_init(ngx_http_cs_chat_main_conf_t *conf, ngx_log_t *log)
     bus.starting = 1;
 
     ngx_rbtree_init(&bus.calls, &bus.calls_sentinel, ngx_rbtree_insert_value);
-    ngx_rbtree_init(&bus.sources, &bus.sources_sentinel,
-        ngx_rbtree_insert_value);
+    ngx_rbtree_init(
+        &bus.sources, &bus.sources_sentinel, ngx_rbtree_insert_value);
     ngx_queue_init(&bus.waiting);
 
     if (ngx_http_cs_chat_bus_names() != NGX_OK) {
@@ -171,8 +193,8 @@ ngx_http_cs_chat_bus_names(void)
     process.data = bus.process;
     process.len = PROCESS_LEN;
 
-    (void) csc_bus_reply_channel(bus.prefix, process, bus.reply_channel,
-        CHANNEL_SIZE);
+    (void) csc_bus_reply_channel(
+        bus.prefix, process, bus.reply_channel, CHANNEL_SIZE);
     (void) csc_bus_events_channel(bus.prefix, bus.events_channel, CHANNEL_SIZE);
     (void) csc_bus_revoked_key(bus.prefix, bus.revoked_key, CHANNEL_SIZE);
 
@@ -223,8 +245,8 @@ ngx_http_cs_chat_bus_zone(void)
 size_t
 ngx_http_cs_chat_bus_ticket_key(ngx_str_t *hash, char *out, size_t size)
 {
-    return csc_bus_ticket_key(bus.prefix, ngx_http_cs_chat_view(*hash), out,
-        size);
+    return csc_bus_ticket_key(
+        bus.prefix, ngx_http_cs_chat_view(*hash), out, size);
 }
 
 
@@ -324,8 +346,8 @@ ngx_http_cs_chat_bus_share_revoked(void *data, u_char *key, time_t expires)
 
 
 static void
-ngx_http_cs_chat_bus_revoked_loaded(redisAsyncContext *context, void *reply,
-    void *data)
+ngx_http_cs_chat_bus_revoked_loaded(
+    redisAsyncContext *context, void *reply, void *data)
 {
     size_t i;
     time_t expires;
@@ -349,8 +371,7 @@ ngx_http_cs_chat_bus_revoked_loaded(redisAsyncContext *context, void *reply,
         key = list->element[i];
         score = list->element[i + 1];
 
-        if (key->type != REDIS_REPLY_STRING
-            || score->type != REDIS_REPLY_STRING
+        if (key->type != REDIS_REPLY_STRING || score->type != REDIS_REPLY_STRING
             || key->len != NGX_HTTP_CS_CHAT_TOKEN_KEY_LEN)
         {
             continue;
@@ -449,8 +470,8 @@ ngx_http_cs_chat_bus_down(ngx_http_cs_chat_link_t *link)
 /* What comes in. */
 
 static void
-ngx_http_cs_chat_bus_message(redisAsyncContext *context, void *reply,
-    void *data)
+ngx_http_cs_chat_bus_message(
+    redisAsyncContext *context, void *reply, void *data)
 {
     const char *why;
     csc_str_t bytes;
@@ -482,7 +503,6 @@ ngx_http_cs_chat_bus_message(redisAsyncContext *context, void *reply,
     }
 
     if (payload->type == REDIS_REPLY_INTEGER) {
-
         /* "subscribe", once for each of the two channels */
 
         if (payload->integer == 2 && !bus.subscribed) {
@@ -511,7 +531,6 @@ ngx_http_cs_chat_bus_message(redisAsyncContext *context, void *reply,
     }
 
     switch (message.kind) {
-
     case CSC_BUS_REPLY:
         ngx_http_cs_chat_bus_on_reply(&message);
         break;
@@ -572,8 +591,8 @@ ngx_http_cs_chat_bus_on_control(csc_bus_message_t *message)
         return;
     }
 
-    ngx_http_cs_chat_hub_revoke((u_char *) message->key.data,
-        (time_t) message->expires);
+    ngx_http_cs_chat_hub_revoke(
+        (u_char *) message->key.data, (time_t) message->expires);
 }
 
 
@@ -591,8 +610,7 @@ ngx_http_cs_chat_bus_count(csc_bus_message_t *message)
     ngx_rbtree_node_t *node;
     ngx_http_cs_chat_source_t *source;
 
-    if (message->kind == CSC_BUS_HEARTBEAT
-        && message->src.len == PROCESS_LEN
+    if (message->kind == CSC_BUS_HEARTBEAT && message->src.len == PROCESS_LEN
         && ngx_memcmp(message->src.data, bus.process, PROCESS_LEN) == 0)
     {
         bus.heard = ngx_current_msec;
@@ -607,7 +625,6 @@ ngx_http_cs_chat_bus_count(csc_bus_message_t *message)
     }
 
     if (node == &bus.sources_sentinel) {
-
         if (bus.nsources >= MAX_SOURCES) {
             ngx_http_cs_chat_bus_forget_sources();
         }
@@ -679,8 +696,8 @@ ngx_http_cs_chat_bus_pulse(ngx_event_t *ev)
     message.src.data = bus.process;
     message.src.len = PROCESS_LEN;
 
-    (void) ngx_http_cs_chat_bus_publish(bus.reply_channel,
-        ngx_strlen(bus.reply_channel), &message, NULL, NULL);
+    (void) ngx_http_cs_chat_bus_publish(
+        bus.reply_channel, ngx_strlen(bus.reply_channel), &message, NULL, NULL);
 }
 
 
@@ -808,8 +825,8 @@ ngx_http_cs_chat_bus_fail_all(void)
         }
 
         call = ngx_rbtree_data(node, ngx_http_cs_chat_call_t, node);
-        ngx_http_cs_chat_bus_fail(call,
-            call->failed ? call->failed : CSC_E_BACKEND_TIMEOUT);
+        ngx_http_cs_chat_bus_fail(
+            call, call->failed ? call->failed : CSC_E_BACKEND_TIMEOUT);
     }
 }
 
@@ -821,8 +838,8 @@ ngx_http_cs_chat_bus_timeout(ngx_event_t *ev)
 
     call = ev->data;
 
-    ngx_http_cs_chat_bus_fail(call,
-        call->failed ? call->failed : CSC_E_BACKEND_TIMEOUT);
+    ngx_http_cs_chat_bus_fail(
+        call, call->failed ? call->failed : CSC_E_BACKEND_TIMEOUT);
 }
 
 
@@ -929,8 +946,8 @@ ngx_http_cs_chat_bus_publish(const char *channel, size_t len,
     lens[2] = csc_bus_size(message);
 
     if (lens[2] == 0) {
-        ngx_log_error(NGX_LOG_ALERT, bus.log, 0,
-            "a message for Redis can't be encoded");
+        ngx_log_error(
+            NGX_LOG_ALERT, bus.log, 0, "a message for Redis can't be encoded");
         return NGX_ERROR;
     }
 
@@ -942,8 +959,8 @@ ngx_http_cs_chat_bus_publish(const char *channel, size_t len,
     csc_bus_encode(message, bytes);
     argv[2] = (const char *) bytes;
 
-    rc = redisAsyncCommandArgv(bus.commands.context, callback, data, 3, argv,
-        lens);
+    rc = redisAsyncCommandArgv(
+        bus.commands.context, callback, data, 3, argv, lens);
 
     ngx_free(bytes);
 
@@ -954,8 +971,8 @@ ngx_http_cs_chat_bus_publish(const char *channel, size_t len,
 /* PUBLISH says how many heard it: nobody means that nothing was stored. */
 
 static void
-ngx_http_cs_chat_bus_published(redisAsyncContext *context, void *reply,
-    void *id)
+ngx_http_cs_chat_bus_published(
+    redisAsyncContext *context, void *reply, void *id)
 {
     redisReply *answer;
     ngx_http_cs_chat_call_t *call;
@@ -1013,8 +1030,8 @@ ngx_http_cs_chat_bus_command(int argc, const char **argv, const size_t *lens,
 
 
 static void
-ngx_http_cs_chat_bus_commanded(redisAsyncContext *context, void *reply,
-    void *id)
+ngx_http_cs_chat_bus_commanded(
+    redisAsyncContext *context, void *reply, void *id)
 {
     void *data;
     redisReply *answer;

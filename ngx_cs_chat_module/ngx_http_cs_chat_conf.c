@@ -32,39 +32,45 @@ typedef struct {
 } ngx_http_cs_chat_range_t;
 
 
-static char *ngx_http_cs_chat_set_redis(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_cs_chat_redis_address(ngx_conf_t *cf,
-    ngx_http_cs_chat_redis_conf_t *redis, ngx_str_t *address);
-static char *ngx_http_cs_chat_redis_option(ngx_conf_t *cf,
-    ngx_http_cs_chat_redis_conf_t *redis, ngx_str_t *option);
-static ngx_uint_t ngx_http_cs_chat_option(ngx_str_t *option, const char *name,
-    ngx_str_t *value);
-static char *ngx_http_cs_chat_set_prefix(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_cs_chat_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_cs_chat_set_key(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_cs_chat_set_key_file(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_cs_chat_set_algorithm(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_cs_chat_set_origins(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static ngx_uint_t ngx_http_cs_chat_origin_valid(ngx_str_t *origin);
-static char *ngx_http_cs_chat_set_range(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_cs_chat_set_kind(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static ngx_int_t ngx_http_cs_chat_read_secret(ngx_conf_t *cf, ngx_str_t *path,
-    ngx_str_t *secret);
-static char *ngx_http_cs_chat_check_key(ngx_conf_t *cf,
-    ngx_http_cs_chat_loc_conf_t *conf);
-static char *ngx_http_cs_chat_setup_location(ngx_conf_t *cf,
-    ngx_http_cs_chat_loc_conf_t *conf);
-static ngx_int_t ngx_http_cs_chat_error_pages(ngx_conf_t *cf,
-    ngx_http_core_loc_conf_t *clcf, ngx_str_t *uri);
+static char *
+ngx_http_cs_chat_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *
+ngx_http_cs_chat_redis_address(
+    ngx_conf_t *cf, ngx_http_cs_chat_redis_conf_t *redis, ngx_str_t *address);
+static char *
+ngx_http_cs_chat_redis_option(
+    ngx_conf_t *cf, ngx_http_cs_chat_redis_conf_t *redis, ngx_str_t *option);
+static ngx_uint_t
+ngx_http_cs_chat_option(ngx_str_t *option, const char *name, ngx_str_t *value);
+static char *
+ngx_http_cs_chat_set_prefix(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *
+ngx_http_cs_chat_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *
+ngx_http_cs_chat_set_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *
+ngx_http_cs_chat_set_key_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *
+ngx_http_cs_chat_set_algorithm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *
+ngx_http_cs_chat_set_origins(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static ngx_uint_t
+ngx_http_cs_chat_origin_valid(ngx_str_t *origin);
+static char *
+ngx_http_cs_chat_set_range(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *
+ngx_http_cs_chat_set_kind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static ngx_int_t
+ngx_http_cs_chat_read_secret(
+    ngx_conf_t *cf, ngx_str_t *path, ngx_str_t *secret);
+static char *
+ngx_http_cs_chat_check_key(ngx_conf_t *cf, ngx_http_cs_chat_loc_conf_t *conf);
+static char *
+ngx_http_cs_chat_setup_location(
+    ngx_conf_t *cf, ngx_http_cs_chat_loc_conf_t *conf);
+static ngx_int_t
+ngx_http_cs_chat_error_pages(
+    ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf, ngx_str_t *uri);
 
 
 static ngx_http_cs_chat_range_t request_timeout = { NGX_HTTP_CS_CHAT_MSEC, 100,
@@ -228,8 +234,8 @@ ngx_http_cs_chat_init_main_conf(ngx_conf_t *cf, void *conf)
     }
 
     if (mcf->zone == NULL) {
-        mcf->zone = ngx_http_cs_chat_zone_add(cf, &zone,
-            NGX_HTTP_CS_CHAT_ZONE_SIZE);
+        mcf->zone = ngx_http_cs_chat_zone_add(
+            cf, &zone, NGX_HTTP_CS_CHAT_ZONE_SIZE);
         if (mcf->zone == NULL) {
             return NGX_CONF_ERROR;
         }
@@ -283,27 +289,27 @@ ngx_http_cs_chat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     conf = child;
 
     ngx_conf_merge_str_value(conf->jwt.key, prev->jwt.key, "");
-    ngx_conf_merge_uint_value(conf->jwt.algorithm, prev->jwt.algorithm,
-        JWT_ALG_HS256);
+    ngx_conf_merge_uint_value(
+        conf->jwt.algorithm, prev->jwt.algorithm, JWT_ALG_HS256);
     ngx_conf_merge_sec_value(conf->jwt.lifetime, prev->jwt.lifetime, 86400);
     ngx_conf_merge_sec_value(conf->jwt.leeway, prev->jwt.leeway, 30);
     ngx_conf_merge_ptr_value(conf->origins, prev->origins, NULL);
     ngx_conf_merge_value(conf->any_origin, prev->any_origin, 0);
-    ngx_conf_merge_msec_value(conf->request_timeout, prev->request_timeout,
-        5000);
+    ngx_conf_merge_msec_value(
+        conf->request_timeout, prev->request_timeout, 5000);
     ngx_conf_merge_size_value(conf->max_body_size, prev->max_body_size, 262144);
-    ngx_conf_merge_size_value(conf->max_message_size, prev->max_message_size,
-        262144);
+    ngx_conf_merge_size_value(
+        conf->max_message_size, prev->max_message_size, 262144);
     ngx_conf_merge_msec_value(conf->ping_interval, prev->ping_interval, 30000);
     ngx_conf_merge_msec_value(conf->pong_timeout, prev->pong_timeout, 30000);
     ngx_conf_merge_size_value(conf->output_limit, prev->output_limit, 1048576);
-    ngx_conf_merge_uint_value(conf->sockets_per_user, prev->sockets_per_user,
-        20);
+    ngx_conf_merge_uint_value(
+        conf->sockets_per_user, prev->sockets_per_user, 20);
     ngx_conf_merge_uint_value(conf->pending_limit, prev->pending_limit, 256);
     ngx_conf_merge_uint_value(conf->refused_limit, prev->refused_limit, 60);
     ngx_conf_merge_value(conf->legacy_events, prev->legacy_events, 1);
-    ngx_conf_merge_uint_value(conf->min_password_length,
-        prev->min_password_length, 8);
+    ngx_conf_merge_uint_value(
+        conf->min_password_length, prev->min_password_length, 8);
 
     if (conf->kind == NGX_HTTP_CS_CHAT_NONE) {
         return NGX_CONF_OK;
@@ -350,8 +356,8 @@ ngx_http_cs_chat_check_key(ngx_conf_t *cf, ngx_http_cs_chat_loc_conf_t *conf)
 /* nginx's own settings of a location that is ours. */
 
 static char *
-ngx_http_cs_chat_setup_location(ngx_conf_t *cf,
-    ngx_http_cs_chat_loc_conf_t *conf)
+ngx_http_cs_chat_setup_location(
+    ngx_conf_t *cf, ngx_http_cs_chat_loc_conf_t *conf)
 {
     ngx_http_core_loc_conf_t *clcf;
 
@@ -376,8 +382,8 @@ ngx_http_cs_chat_setup_location(ngx_conf_t *cf,
  */
 
 static ngx_int_t
-ngx_http_cs_chat_error_pages(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
-    ngx_str_t *uri)
+ngx_http_cs_chat_error_pages(
+    ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf, ngx_str_t *uri)
 {
     static ngx_int_t statuses[] = { 400, 401, 403, 413, 429, 500, 502, 503, 504,
         0 };
@@ -476,8 +482,8 @@ ngx_http_cs_chat_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 /* Host names are looked up now: nginx must not block later. */
 
 static char *
-ngx_http_cs_chat_redis_address(ngx_conf_t *cf,
-    ngx_http_cs_chat_redis_conf_t *redis, ngx_str_t *address)
+ngx_http_cs_chat_redis_address(
+    ngx_conf_t *cf, ngx_http_cs_chat_redis_conf_t *redis, ngx_str_t *address)
 {
     u_char *host;
     ngx_url_t u;
@@ -501,8 +507,8 @@ ngx_http_cs_chat_redis_address(ngx_conf_t *cf,
 
 #if (NGX_HAVE_UNIX_DOMAIN)
     if (sockaddr->sa_family == AF_UNIX) {
-        redis->path.data = (u_char *) ((struct sockaddr_un *) sockaddr)
-                               ->sun_path;
+        redis->path.data =
+            (u_char *) ((struct sockaddr_un *) sockaddr)->sun_path;
         redis->path.len = ngx_strlen(redis->path.data);
         return NGX_CONF_OK;
     }
@@ -514,8 +520,8 @@ ngx_http_cs_chat_redis_address(ngx_conf_t *cf,
     }
 
     redis->host.data = host;
-    redis->host.len = ngx_sock_ntop(sockaddr, u.addrs[0].socklen, host,
-        NGX_SOCKADDR_STRLEN, 0);
+    redis->host.len = ngx_sock_ntop(
+        sockaddr, u.addrs[0].socklen, host, NGX_SOCKADDR_STRLEN, 0);
     host[redis->host.len] = '\0';
 
     /* hiredis takes an IPv6 address without the brackets of a URL */
@@ -532,8 +538,8 @@ ngx_http_cs_chat_redis_address(ngx_conf_t *cf,
 
 
 static char *
-ngx_http_cs_chat_redis_option(ngx_conf_t *cf,
-    ngx_http_cs_chat_redis_conf_t *redis, ngx_str_t *option)
+ngx_http_cs_chat_redis_option(
+    ngx_conf_t *cf, ngx_http_cs_chat_redis_conf_t *redis, ngx_str_t *option)
 {
     ngx_int_t n;
     ngx_str_t value;
@@ -571,7 +577,6 @@ ngx_http_cs_chat_redis_option(ngx_conf_t *cf,
     }
 
     if (ngx_http_cs_chat_option(option, "tls=", &value)) {
-
         if (value.len == 3 && ngx_strncmp(value.data, "off", 3) == 0) {
             return NGX_CONF_OK;
         }
@@ -877,14 +882,13 @@ ngx_http_cs_chat_set_origins(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    lcf->origins = ngx_array_create(cf->pool, cf->args->nelts - 1,
-        sizeof(ngx_str_t));
+    lcf->origins = ngx_array_create(
+        cf->pool, cf->args->nelts - 1, sizeof(ngx_str_t));
     if (lcf->origins == NULL) {
         return NGX_CONF_ERROR;
     }
 
     for (i = 1; i < cf->args->nelts; i++) {
-
         if (!ngx_http_cs_chat_origin_valid(&value[i])) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                 "invalid origin \"%V\" in \"cs_chat_cors_origins\": it must be "
@@ -916,8 +920,7 @@ ngx_http_cs_chat_origin_valid(ngx_str_t *origin)
 
     for (p += 3; p < last; p++) {
         if (*p == '/' || *p == '?' || *p == '#' || *p == '*' || *p == ','
-            || *p <= 0x20)
-        {
+            || *p <= 0x20) {
             return 0;
         }
     }
@@ -941,7 +944,6 @@ ngx_http_cs_chat_set_range(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     switch (range->unit) {
-
     case NGX_HTTP_CS_CHAT_MSEC:
         if (*(ngx_msec_t *) member != NGX_CONF_UNSET_MSEC) {
             return "is duplicate";
@@ -1018,8 +1020,9 @@ ngx_http_cs_chat_set_kind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     regex = 0;
 #endif
 
-    if (named || (regex && cf->args->nelts == 1
-                     && cmd->offset != NGX_HTTP_CS_CHAT_WEBSOCKET))
+    if (named
+        || (regex && cf->args->nelts == 1
+            && cmd->offset != NGX_HTTP_CS_CHAT_WEBSOCKET))
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
             "\"%V\" in location \"%V\" can't tell where its paths begin: use "

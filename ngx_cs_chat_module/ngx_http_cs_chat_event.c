@@ -39,37 +39,50 @@ typedef struct {
 } ngx_http_cs_chat_ask_t;
 
 
-static ngx_int_t ngx_http_cs_chat_event_read(
-    ngx_http_cs_chat_session_t *session, csc_str_t text,
+static ngx_int_t
+ngx_http_cs_chat_event_read(ngx_http_cs_chat_session_t *session, csc_str_t text,
     csc_json_field_t *fields);
-static u_char *ngx_http_cs_chat_event_scratch(size_t size, ngx_log_t *log);
-static void ngx_http_cs_chat_event_ask(ngx_http_cs_chat_session_t *session,
-    csc_op_e op, csc_str_t text, csc_json_field_t *fields);
-static ngx_http_cs_chat_ask_t *ngx_http_cs_chat_event_new_ask(
-    ngx_http_cs_chat_session_t *session, csc_op_e op, u_char *chat,
-    csc_str_t client);
-static void ngx_http_cs_chat_event_reply(void *data, csc_bus_message_t *reply,
-    csc_error_e error);
-static void ngx_http_cs_chat_event_lines(ngx_http_cs_chat_session_t *session,
-    csc_str_t body);
-static ngx_int_t ngx_http_cs_chat_event_join(
+static u_char *
+ngx_http_cs_chat_event_scratch(size_t size, ngx_log_t *log);
+static void
+ngx_http_cs_chat_event_ask(ngx_http_cs_chat_session_t *session, csc_op_e op,
+    csc_str_t text, csc_json_field_t *fields);
+static ngx_http_cs_chat_ask_t *
+ngx_http_cs_chat_event_new_ask(ngx_http_cs_chat_session_t *session, csc_op_e op,
+    u_char *chat, csc_str_t client);
+static void
+ngx_http_cs_chat_event_reply(
+    void *data, csc_bus_message_t *reply, csc_error_e error);
+static void
+ngx_http_cs_chat_event_lines(
+    ngx_http_cs_chat_session_t *session, csc_str_t body);
+static ngx_int_t
+ngx_http_cs_chat_event_join(
     ngx_http_cs_chat_session_t *session, csc_str_t chat);
-static void ngx_http_cs_chat_event_joined(ngx_http_cs_chat_ask_t *ask,
-    csc_bus_message_t *reply);
-static ngx_uint_t ngx_http_cs_chat_event_joining(
+static void
+ngx_http_cs_chat_event_joined(
+    ngx_http_cs_chat_ask_t *ask, csc_bus_message_t *reply);
+static ngx_uint_t
+ngx_http_cs_chat_event_joining(
     ngx_http_cs_chat_session_t *session, u_char *chat);
-static void ngx_http_cs_chat_event_ping(ngx_http_cs_chat_session_t *session,
-    csc_json_field_t *data);
-static void ngx_http_cs_chat_event_auth(ngx_http_cs_chat_session_t *session,
-    csc_json_field_t *fields);
-static ngx_int_t ngx_http_cs_chat_event_exchange(
+static void
+ngx_http_cs_chat_event_ping(
+    ngx_http_cs_chat_session_t *session, csc_json_field_t *data);
+static void
+ngx_http_cs_chat_event_auth(
+    ngx_http_cs_chat_session_t *session, csc_json_field_t *fields);
+static ngx_int_t
+ngx_http_cs_chat_event_exchange(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_claims_t *claims);
-static void ngx_http_cs_chat_event_refuse(ngx_http_cs_chat_session_t *session,
+static void
+ngx_http_cs_chat_event_refuse(ngx_http_cs_chat_session_t *session,
     csc_error_e error, const char *sentence, const char *field,
     csc_json_field_t *fields);
-static void ngx_http_cs_chat_event_error(ngx_http_cs_chat_session_t *session,
-    csc_fault_t *fault);
-static void ngx_http_cs_chat_event_count(ngx_http_cs_chat_session_t *session);
+static void
+ngx_http_cs_chat_event_error(
+    ngx_http_cs_chat_session_t *session, csc_fault_t *fault);
+static void
+ngx_http_cs_chat_event_count(ngx_http_cs_chat_session_t *session);
 
 
 void
@@ -126,8 +139,8 @@ ngx_http_cs_chat_event_read(ngx_http_cs_chat_session_t *session, csc_str_t text,
     fields[FIELD_TOKEN].scope = "data";
     fields[FIELD_TOKEN].name = "token";
 
-    scratch = ngx_http_cs_chat_event_scratch(text.len,
-        session->connection->log);
+    scratch = ngx_http_cs_chat_event_scratch(
+        text.len, session->connection->log);
 
     if (scratch == NULL) {
         session->failed = 1;
@@ -136,8 +149,8 @@ ngx_http_cs_chat_event_read(ngx_http_cs_chat_session_t *session, csc_str_t text,
 
     if (csc_json_read(text, fields, FIELDS, scratch, &why) != CSC_OK) {
         ngx_memzero(fields, FIELDS * sizeof(csc_json_field_t));
-        ngx_http_cs_chat_event_refuse(session, CSC_E_INVALID_INPUT, why, NULL,
-            fields);
+        ngx_http_cs_chat_event_refuse(
+            session, CSC_E_INVALID_INPUT, why, NULL, fields);
         return NGX_DECLINED;
     }
 
@@ -226,8 +239,8 @@ ngx_http_cs_chat_event_ask(ngx_http_cs_chat_session_t *session, csc_op_e op,
         message.msg.len = CSC_UUID_LEN;
     }
 
-    ask = ngx_http_cs_chat_event_new_ask(session, op, id,
-        fields[FIELD_CLIENT].value);
+    ask = ngx_http_cs_chat_event_new_ask(
+        session, op, id, fields[FIELD_CLIENT].value);
 
     if (ask == NULL) {
         session->failed = 1;
@@ -297,8 +310,8 @@ ngx_http_cs_chat_event_new_ask(ngx_http_cs_chat_session_t *session, csc_op_e op,
 
 
 static void
-ngx_http_cs_chat_event_reply(void *data, csc_bus_message_t *reply,
-    csc_error_e error)
+ngx_http_cs_chat_event_reply(
+    void *data, csc_bus_message_t *reply, csc_error_e error)
 {
     csc_fault_t fault;
     ngx_http_cs_chat_ask_t *ask;
@@ -338,8 +351,8 @@ ngx_http_cs_chat_event_reply(void *data, csc_bus_message_t *reply,
 /* A reply may be several messages, one a line. */
 
 static void
-ngx_http_cs_chat_event_lines(ngx_http_cs_chat_session_t *session,
-    csc_str_t body)
+ngx_http_cs_chat_event_lines(
+    ngx_http_cs_chat_session_t *session, csc_str_t body)
 {
     csc_str_t line;
     const u_char *end;
@@ -422,8 +435,8 @@ ngx_http_cs_chat_event_join(ngx_http_cs_chat_session_t *session, csc_str_t chat)
 
 
 static void
-ngx_http_cs_chat_event_joined(ngx_http_cs_chat_ask_t *ask,
-    csc_bus_message_t *reply)
+ngx_http_cs_chat_event_joined(
+    ngx_http_cs_chat_ask_t *ask, csc_bus_message_t *reply)
 {
     csc_str_t chat;
     ngx_http_cs_chat_follow_t *follow;
@@ -459,8 +472,8 @@ ngx_http_cs_chat_event_joined(ngx_http_cs_chat_ask_t *ask,
 /* 1 when another join of the same chat is still under way. */
 
 static ngx_uint_t
-ngx_http_cs_chat_event_joining(ngx_http_cs_chat_session_t *session,
-    u_char *chat)
+ngx_http_cs_chat_event_joining(
+    ngx_http_cs_chat_session_t *session, u_char *chat)
 {
     ngx_queue_t *q;
     ngx_http_cs_chat_ask_t *ask;
@@ -484,8 +497,8 @@ ngx_http_cs_chat_event_joining(ngx_http_cs_chat_session_t *session,
 /* Events that are answered here. */
 
 static void
-ngx_http_cs_chat_event_ping(ngx_http_cs_chat_session_t *session,
-    csc_json_field_t *data)
+ngx_http_cs_chat_event_ping(
+    ngx_http_cs_chat_session_t *session, csc_json_field_t *data)
 {
     csc_json_writer_t *w;
 
@@ -513,8 +526,8 @@ ngx_http_cs_chat_event_ping(ngx_http_cs_chat_session_t *session,
 /* A fresh token for the same user, before the old one ends. */
 
 static void
-ngx_http_cs_chat_event_auth(ngx_http_cs_chat_session_t *session,
-    csc_json_field_t *fields)
+ngx_http_cs_chat_event_auth(
+    ngx_http_cs_chat_session_t *session, csc_json_field_t *fields)
 {
     ngx_int_t rc;
     ngx_str_t token;
@@ -530,8 +543,8 @@ ngx_http_cs_chat_event_auth(ngx_http_cs_chat_session_t *session,
     }
 
     if (!ngx_http_cs_chat_bus_ready()) {
-        ngx_http_cs_chat_event_refuse(session, CSC_E_BACKEND_UNAVAILABLE, NULL,
-            NULL, fields);
+        ngx_http_cs_chat_event_refuse(
+            session, CSC_E_BACKEND_UNAVAILABLE, NULL, NULL, fields);
         return;
     }
 
@@ -546,15 +559,15 @@ ngx_http_cs_chat_event_auth(ngx_http_cs_chat_session_t *session,
     token.data = (u_char *) fields[FIELD_TOKEN].value.data;
     token.len = fields[FIELD_TOKEN].value.len;
 
-    rc = ngx_http_cs_chat_jwt_verify(&session->conf->jwt, &token, pool,
-        &claims);
+    rc = ngx_http_cs_chat_jwt_verify(
+        &session->conf->jwt, &token, pool, &claims);
 
     if (rc == NGX_OK
-        && (ngx_memcmp(claims.user.data, session->claims.user.data,
-                CSC_UUID_LEN)
+        && (ngx_memcmp(
+                claims.user.data, session->claims.user.data, CSC_UUID_LEN)
                 != 0
-            || ngx_http_cs_chat_zone_revoked(ngx_http_cs_chat_bus_zone(),
-                claims.key)))
+            || ngx_http_cs_chat_zone_revoked(
+                ngx_http_cs_chat_bus_zone(), claims.key)))
     {
         rc = NGX_DECLINED;
     }
@@ -571,8 +584,8 @@ ngx_http_cs_chat_event_auth(ngx_http_cs_chat_session_t *session,
     }
 
     if (rc != NGX_OK) {
-        ngx_http_cs_chat_event_refuse(session, CSC_E_INVALID_TOKEN, NULL,
-            "token", fields);
+        ngx_http_cs_chat_event_refuse(
+            session, CSC_E_INVALID_TOKEN, NULL, "token", fields);
         return;
     }
 
@@ -601,8 +614,8 @@ ngx_http_cs_chat_event_auth(ngx_http_cs_chat_session_t *session,
 /* User and name stay; token, its end and the role are taken over. */
 
 static ngx_int_t
-ngx_http_cs_chat_event_exchange(ngx_http_cs_chat_session_t *session,
-    ngx_http_cs_chat_claims_t *claims)
+ngx_http_cs_chat_event_exchange(
+    ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_claims_t *claims)
 {
     csc_str_t key;
     ngx_str_t role;
@@ -621,8 +634,8 @@ ngx_http_cs_chat_event_exchange(ngx_http_cs_chat_session_t *session,
     if (claims->role.len != role.len
         || ngx_memcmp(claims->role.data, role.data, role.len) != 0)
     {
-        follow = ngx_http_cs_chat_hub_following(session, "role",
-            ngx_http_cs_chat_view(role));
+        follow = ngx_http_cs_chat_hub_following(
+            session, "role", ngx_http_cs_chat_view(role));
         if (follow != NULL) {
             ngx_http_cs_chat_hub_unfollow(follow);
         }
@@ -682,8 +695,8 @@ ngx_http_cs_chat_event_refuse(ngx_http_cs_chat_session_t *session,
 
 
 static void
-ngx_http_cs_chat_event_error(ngx_http_cs_chat_session_t *session,
-    csc_fault_t *fault)
+ngx_http_cs_chat_event_error(
+    ngx_http_cs_chat_session_t *session, csc_fault_t *fault)
 {
     csc_json_writer_t *w;
 
@@ -709,7 +722,7 @@ ngx_http_cs_chat_event_count(ngx_http_cs_chat_session_t *session)
     }
 
     if (++session->refused > session->conf->refused_limit) {
-        ngx_http_cs_chat_ws_close(session, CSC_WS_CLOSE_POLICY,
-            "too many refused events");
+        ngx_http_cs_chat_ws_close(
+            session, CSC_WS_CLOSE_POLICY, "too many refused events");
     }
 }

@@ -7,32 +7,40 @@
 #define MAX_KEY 256 /* bytes of an Idempotency-Key that are passed on */
 
 
-static const ngx_http_cs_chat_route_t *ngx_http_cs_chat_route(
+static const ngx_http_cs_chat_route_t *
+ngx_http_cs_chat_route(
     ngx_http_request_t *r, ngx_str_t *chat, const char **allow);
-static ngx_uint_t ngx_http_cs_chat_match(const char *pattern, ngx_str_t *path,
-    ngx_str_t *chat);
-static const char *ngx_http_cs_chat_allow(ngx_uint_t methods);
-static ngx_int_t ngx_http_cs_chat_api_start(ngx_http_request_t *r);
-static ngx_int_t ngx_http_cs_chat_api_body(ngx_http_request_t *r);
-static ngx_int_t ngx_http_cs_chat_limit_body(ngx_http_request_t *r,
-    size_t limit);
-static ngx_uint_t ngx_http_cs_chat_json_type(ngx_http_request_t *r);
-static void ngx_http_cs_chat_api_read(ngx_http_request_t *r);
-static ngx_int_t ngx_http_cs_chat_gather(ngx_http_request_t *r,
-    csc_str_t *body);
-static ngx_int_t ngx_http_cs_chat_copy_buf(ngx_buf_t *b, u_char *dst);
-static ngx_int_t ngx_http_cs_chat_api_send(ngx_http_request_t *r,
-    csc_str_t body);
-static ngx_int_t ngx_http_cs_chat_api_key(ngx_http_request_t *r,
-    csc_str_t *key);
-static void ngx_http_cs_chat_api_reply(void *data, csc_bus_message_t *reply,
-    csc_error_e error);
+static ngx_uint_t
+ngx_http_cs_chat_match(const char *pattern, ngx_str_t *path, ngx_str_t *chat);
+static const char *
+ngx_http_cs_chat_allow(ngx_uint_t methods);
+static ngx_int_t
+ngx_http_cs_chat_api_start(ngx_http_request_t *r);
+static ngx_int_t
+ngx_http_cs_chat_api_body(ngx_http_request_t *r);
+static ngx_int_t
+ngx_http_cs_chat_limit_body(ngx_http_request_t *r, size_t limit);
+static ngx_uint_t
+ngx_http_cs_chat_json_type(ngx_http_request_t *r);
+static void
+ngx_http_cs_chat_api_read(ngx_http_request_t *r);
+static ngx_int_t
+ngx_http_cs_chat_gather(ngx_http_request_t *r, csc_str_t *body);
+static ngx_int_t
+ngx_http_cs_chat_copy_buf(ngx_buf_t *b, u_char *dst);
+static ngx_int_t
+ngx_http_cs_chat_api_send(ngx_http_request_t *r, csc_str_t body);
+static ngx_int_t
+ngx_http_cs_chat_api_key(ngx_http_request_t *r, csc_str_t *key);
+static void
+ngx_http_cs_chat_api_reply(
+    void *data, csc_bus_message_t *reply, csc_error_e error);
 
 
 static const ngx_http_cs_chat_route_t routes[] = {
 
-    { NGX_HTTP_POST, "auth/login", CSC_OP_AUTH_LOGIN,
-        NGX_HTTP_CS_CHAT_NO_TOKEN, NGX_HTTP_CS_CHAT_JSON, NULL },
+    { NGX_HTTP_POST, "auth/login", CSC_OP_AUTH_LOGIN, NGX_HTTP_CS_CHAT_NO_TOKEN,
+        NGX_HTTP_CS_CHAT_JSON, NULL },
 
     { NGX_HTTP_POST, "auth/register", CSC_OP_AUTH_REGISTER,
         NGX_HTTP_CS_CHAT_ANY_TOKEN, NGX_HTTP_CS_CHAT_JSON, NULL },
@@ -55,8 +63,8 @@ static const ngx_http_cs_chat_route_t routes[] = {
     { NGX_HTTP_GET, "users", CSC_OP_USERS_LIST, NGX_HTTP_CS_CHAT_TOKEN,
         NGX_HTTP_CS_CHAT_QUERY, NULL },
 
-    { NGX_HTTP_PUT, "users/status", CSC_OP_USERS_STATUS,
-        NGX_HTTP_CS_CHAT_TOKEN, NGX_HTTP_CS_CHAT_JSON, NULL },
+    { NGX_HTTP_PUT, "users/status", CSC_OP_USERS_STATUS, NGX_HTTP_CS_CHAT_TOKEN,
+        NGX_HTTP_CS_CHAT_JSON, NULL },
 
     { NGX_HTTP_GET, "chats", CSC_OP_CHATS_LIST, NGX_HTTP_CS_CHAT_TOKEN,
         NGX_HTTP_CS_CHAT_QUERY, NULL },
@@ -94,8 +102,8 @@ static const ngx_http_cs_chat_route_t routes[] = {
     { NGX_HTTP_GET, "available-customers", CSC_OP_CUSTOMERS_AVAILABLE,
         NGX_HTTP_CS_CHAT_TOKEN, NGX_HTTP_CS_CHAT_NOTHING, NULL },
 
-    { 0, NULL, CSC_OP_NONE, NGX_HTTP_CS_CHAT_NO_TOKEN,
-        NGX_HTTP_CS_CHAT_NOTHING, NULL }
+    { 0, NULL, CSC_OP_NONE, NGX_HTTP_CS_CHAT_NO_TOKEN, NGX_HTTP_CS_CHAT_NOTHING,
+        NULL }
 };
 
 
@@ -128,7 +136,6 @@ ngx_http_cs_chat_api_handler(ngx_http_request_t *r)
     }
 
     if (ctx->route == NULL) {
-
         if (allow == NULL) {
             return ngx_http_cs_chat_refuse(r, CSC_E_NOT_FOUND, NULL, NULL);
         }
@@ -170,8 +177,8 @@ ngx_http_cs_chat_api_handler(ngx_http_request_t *r)
  */
 
 static const ngx_http_cs_chat_route_t *
-ngx_http_cs_chat_route(ngx_http_request_t *r, ngx_str_t *chat,
-    const char **allow)
+ngx_http_cs_chat_route(
+    ngx_http_request_t *r, ngx_str_t *chat, const char **allow)
 {
     ngx_str_t path, id;
     ngx_uint_t methods, method;
@@ -187,7 +194,6 @@ ngx_http_cs_chat_route(ngx_http_request_t *r, ngx_str_t *chat,
     }
 
     for (route = routes; route->path; route++) {
-
         if (!ngx_http_cs_chat_match(route->path, &path, &id)) {
             continue;
         }
@@ -219,7 +225,6 @@ ngx_http_cs_chat_match(const char *pattern, ngx_str_t *path, ngx_str_t *chat)
     last = p + path->len;
 
     for (/* void */; *pattern; pattern++) {
-
         if (*pattern != '*') {
             if (p == last || *p++ != (u_char) *pattern) {
                 return 0;
@@ -249,7 +254,6 @@ static const char *
 ngx_http_cs_chat_allow(ngx_uint_t methods)
 {
     switch (methods) {
-
     case NGX_HTTP_GET:
         return "GET, HEAD, OPTIONS";
 
@@ -289,7 +293,6 @@ ngx_http_cs_chat_api_start(ngx_http_request_t *r)
     }
 
     if (error != CSC_E_NONE) {
-
         if (ctx->route->input == NGX_HTTP_CS_CHAT_JSON) {
             (void) ngx_http_discard_request_body(r);
         }
@@ -376,8 +379,8 @@ ngx_http_cs_chat_limit_body(ngx_http_request_t *r, size_t limit)
     }
 
     ngx_memcpy(loc_conf, r->loc_conf, ngx_http_max_module * sizeof(void *));
-    *clcf = *(ngx_http_core_loc_conf_t *) ngx_http_get_module_loc_conf(r,
-        ngx_http_core_module);
+    *clcf = *(ngx_http_core_loc_conf_t *) ngx_http_get_module_loc_conf(
+        r, ngx_http_core_module);
 
     clcf->client_max_body_size = (off_t) limit;
     loc_conf[ngx_http_core_module.ctx_index] = clcf;
@@ -538,8 +541,8 @@ ngx_http_cs_chat_api_send(ngx_http_request_t *r, csc_str_t body)
     conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
 
     if (ctx->chat[0] == '?') {
-        return ngx_http_cs_chat_refuse(r, CSC_E_INVALID_INPUT,
-            "the id in the path must be a UUID", NULL);
+        return ngx_http_cs_chat_refuse(
+            r, CSC_E_INVALID_INPUT, "the id in the path must be a UUID", NULL);
     }
 
     ngx_memzero(&message, sizeof(message));
@@ -564,7 +567,6 @@ ngx_http_cs_chat_api_send(ngx_http_request_t *r, csc_str_t body)
     }
 
     if (ctx->route->op == CSC_OP_MESSAGES_SEND) {
-
         if (ngx_http_cs_chat_bus_message_id(msg) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -578,8 +580,8 @@ ngx_http_cs_chat_api_send(ngx_http_request_t *r, csc_str_t body)
         }
     }
 
-    return ngx_http_cs_chat_ask(r, &message, shard_by,
-        ngx_http_cs_chat_api_reply);
+    return ngx_http_cs_chat_ask(
+        r, &message, shard_by, ngx_http_cs_chat_api_reply);
 }
 
 
@@ -612,8 +614,8 @@ ngx_http_cs_chat_api_key(ngx_http_request_t *r, csc_str_t *key)
 
 
 static void
-ngx_http_cs_chat_api_reply(void *data, csc_bus_message_t *reply,
-    csc_error_e error)
+ngx_http_cs_chat_api_reply(
+    void *data, csc_bus_message_t *reply, csc_error_e error)
 {
     ngx_int_t rc;
     ngx_http_request_t *r;

@@ -7,14 +7,18 @@
 #include "ngx_http_cs_chat_ws.h"
 
 
-static ngx_int_t ngx_http_cs_chat_handshake(ngx_http_request_t *r);
-static csc_error_e ngx_http_cs_chat_handshake_check(ngx_http_request_t *r,
-    const char **sentence);
-static void ngx_http_cs_chat_handshake_redeemed(ngx_http_request_t *r,
-    csc_error_e error);
-static ngx_int_t ngx_http_cs_chat_upgrade(ngx_http_request_t *r);
-static ngx_int_t ngx_http_cs_chat_upgrade_headers(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_cs_chat_has_word(ngx_str_t header, const char *word);
+static ngx_int_t
+ngx_http_cs_chat_handshake(ngx_http_request_t *r);
+static csc_error_e
+ngx_http_cs_chat_handshake_check(ngx_http_request_t *r, const char **sentence);
+static void
+ngx_http_cs_chat_handshake_redeemed(ngx_http_request_t *r, csc_error_e error);
+static ngx_int_t
+ngx_http_cs_chat_upgrade(ngx_http_request_t *r);
+static ngx_int_t
+ngx_http_cs_chat_upgrade_headers(ngx_http_request_t *r);
+static ngx_uint_t
+ngx_http_cs_chat_has_word(ngx_str_t header, const char *word);
 
 
 ngx_int_t
@@ -79,8 +83,8 @@ ngx_http_cs_chat_handshake(ngx_http_request_t *r)
     }
 
     if (error != CSC_E_NONE) {
-        return ngx_http_cs_chat_redeem_ticket(r, &ticket,
-            ngx_http_cs_chat_handshake_redeemed);
+        return ngx_http_cs_chat_redeem_ticket(
+            r, &ticket, ngx_http_cs_chat_handshake_redeemed);
     }
 
     return ngx_http_cs_chat_upgrade(r);
@@ -99,16 +103,16 @@ ngx_http_cs_chat_handshake_check(ngx_http_request_t *r, const char **sentence)
     }
 
     if (r->headers_in.upgrade == NULL
-        || !ngx_http_cs_chat_has_word(r->headers_in.upgrade->value,
-            "websocket"))
+        || !ngx_http_cs_chat_has_word(
+            r->headers_in.upgrade->value, "websocket"))
     {
         *sentence = "this is a WebSocket: send Upgrade: websocket";
         return CSC_E_INVALID_INPUT;
     }
 
     if (r->headers_in.connection == NULL
-        || !ngx_http_cs_chat_has_word(r->headers_in.connection->value,
-            "upgrade"))
+        || !ngx_http_cs_chat_has_word(
+            r->headers_in.connection->value, "upgrade"))
     {
         *sentence = "this is a WebSocket: send Connection: Upgrade";
         return CSC_E_INVALID_INPUT;
@@ -237,7 +241,6 @@ ngx_http_cs_chat_has_word(ngx_str_t header, const char *word)
     last = header.data + header.len;
 
     while (p < last) {
-
         while (p < last && (*p == ' ' || *p == ',' || *p == '\t')) {
             p++;
         }

@@ -6,11 +6,14 @@
 #include "ngx_http_cs_chat_rest.h"
 
 
-static ngx_int_t ngx_http_cs_chat_ready(ngx_http_request_t *r);
-static void ngx_http_cs_chat_ready_reply(void *data, csc_bus_message_t *reply,
-    csc_error_e error);
-static ngx_int_t ngx_http_cs_chat_ready_answer(ngx_http_request_t *r,
-    ngx_uint_t redis, ngx_uint_t worker, ngx_uint_t database);
+static ngx_int_t
+ngx_http_cs_chat_ready(ngx_http_request_t *r);
+static void
+ngx_http_cs_chat_ready_reply(
+    void *data, csc_bus_message_t *reply, csc_error_e error);
+static ngx_int_t
+ngx_http_cs_chat_ready_answer(ngx_http_request_t *r, ngx_uint_t redis,
+    ngx_uint_t worker, ngx_uint_t database);
 
 
 ngx_int_t
@@ -80,8 +83,8 @@ ngx_http_cs_chat_ready(ngx_http_request_t *r)
 
 
 static void
-ngx_http_cs_chat_ready_reply(void *data, csc_bus_message_t *reply,
-    csc_error_e error)
+ngx_http_cs_chat_ready_reply(
+    void *data, csc_bus_message_t *reply, csc_error_e error)
 {
     ngx_int_t rc;
     ngx_http_request_t *r;
@@ -125,6 +128,6 @@ ngx_http_cs_chat_ready_answer(ngx_http_request_t *r, ngx_uint_t redis,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_cs_chat_respond_written(r,
-        ok ? NGX_HTTP_OK : NGX_HTTP_SERVICE_UNAVAILABLE, w);
+    return ngx_http_cs_chat_respond_written(
+        r, ok ? NGX_HTTP_OK : NGX_HTTP_SERVICE_UNAVAILABLE, w);
 }

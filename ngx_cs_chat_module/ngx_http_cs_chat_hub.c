@@ -34,24 +34,29 @@ typedef struct {
 } ngx_http_cs_chat_hub_t;
 
 
-static size_t ngx_http_cs_chat_hub_name(u_char *buf, const char *kind,
-    csc_str_t name);
-static ngx_http_cs_chat_topic_t *ngx_http_cs_chat_hub_find(u_char *name,
-    size_t len);
-static ngx_http_cs_chat_topic_t *ngx_http_cs_chat_hub_topic(u_char *name,
-    size_t len);
-static void ngx_http_cs_chat_hub_drop_held(ngx_http_cs_chat_follow_t *follow);
-static ngx_int_t ngx_http_cs_chat_hub_pass(csc_bus_message_t *event,
-    ngx_uint_t chats, ngx_http_cs_chat_frame_t **frame);
-static ngx_http_cs_chat_frame_t *ngx_http_cs_chat_hub_frame(
-    csc_bus_message_t *event);
-static void ngx_http_cs_chat_hub_deliver(ngx_http_cs_chat_topic_t *topic,
+static size_t
+ngx_http_cs_chat_hub_name(u_char *buf, const char *kind, csc_str_t name);
+static ngx_http_cs_chat_topic_t *
+ngx_http_cs_chat_hub_find(u_char *name, size_t len);
+static ngx_http_cs_chat_topic_t *
+ngx_http_cs_chat_hub_topic(u_char *name, size_t len);
+static void
+ngx_http_cs_chat_hub_drop_held(ngx_http_cs_chat_follow_t *follow);
+static ngx_int_t
+ngx_http_cs_chat_hub_pass(csc_bus_message_t *event, ngx_uint_t chats,
+    ngx_http_cs_chat_frame_t **frame);
+static ngx_http_cs_chat_frame_t *
+ngx_http_cs_chat_hub_frame(csc_bus_message_t *event);
+static void
+ngx_http_cs_chat_hub_deliver(ngx_http_cs_chat_topic_t *topic,
     ngx_http_cs_chat_frame_t *frame, csc_str_t except);
-static void ngx_http_cs_chat_hub_keep(ngx_http_cs_chat_follow_t *follow,
-    ngx_http_cs_chat_frame_t *frame);
-static void ngx_http_cs_chat_hub_restrict(csc_bus_message_t *event);
-static ngx_uint_t ngx_http_cs_chat_hub_in(
-    ngx_http_cs_chat_session_t *session, csc_str_t topics);
+static void
+ngx_http_cs_chat_hub_keep(
+    ngx_http_cs_chat_follow_t *follow, ngx_http_cs_chat_frame_t *frame);
+static void
+ngx_http_cs_chat_hub_restrict(csc_bus_message_t *event);
+static ngx_uint_t
+ngx_http_cs_chat_hub_in(ngx_http_cs_chat_session_t *session, csc_str_t topics);
 
 
 static ngx_http_cs_chat_hub_t hub;
@@ -165,8 +170,8 @@ ngx_http_cs_chat_hub_topic(u_char *name, size_t len)
 
 
 ngx_http_cs_chat_follow_t *
-ngx_http_cs_chat_hub_follow(ngx_http_cs_chat_session_t *session,
-    const char *kind, csc_str_t name)
+ngx_http_cs_chat_hub_follow(
+    ngx_http_cs_chat_session_t *session, const char *kind, csc_str_t name)
 {
     size_t len;
     u_char buf[MAX_TOPIC];
@@ -208,8 +213,8 @@ ngx_http_cs_chat_hub_follow(ngx_http_cs_chat_session_t *session,
 /* A session follows few topics, a topic may have very many sockets. */
 
 ngx_http_cs_chat_follow_t *
-ngx_http_cs_chat_hub_following(ngx_http_cs_chat_session_t *session,
-    const char *kind, csc_str_t name)
+ngx_http_cs_chat_hub_following(
+    ngx_http_cs_chat_session_t *session, const char *kind, csc_str_t name)
 {
     size_t len;
     u_char buf[MAX_TOPIC];
@@ -308,8 +313,8 @@ ngx_http_cs_chat_hub_oldest(const char *kind, csc_str_t name)
 
 
 void
-ngx_http_cs_chat_hub_topics(const char *kind, ngx_http_cs_chat_topic_pt visit,
-    void *data)
+ngx_http_cs_chat_hub_topics(
+    const char *kind, ngx_http_cs_chat_topic_pt visit, void *data)
 {
     size_t len;
     ngx_str_t name;
@@ -372,8 +377,8 @@ ngx_http_cs_chat_hub_release(ngx_http_cs_chat_follow_t *follow, uint64_t seq)
 
     if (follow->overflowed) {
         follow->overflowed = 0;
-        ngx_http_cs_chat_ws_resync(follow->session,
-            "too many events while joining");
+        ngx_http_cs_chat_ws_resync(
+            follow->session, "too many events while joining");
     }
 }
 
@@ -396,8 +401,8 @@ ngx_http_cs_chat_hub_drop_held(ngx_http_cs_chat_follow_t *follow)
 
 
 static void
-ngx_http_cs_chat_hub_keep(ngx_http_cs_chat_follow_t *follow,
-    ngx_http_cs_chat_frame_t *frame)
+ngx_http_cs_chat_hub_keep(
+    ngx_http_cs_chat_follow_t *follow, ngx_http_cs_chat_frame_t *frame)
 {
     ngx_http_cs_chat_held_t *held;
 
@@ -504,8 +509,7 @@ ngx_http_cs_chat_hub_frame(csc_bus_message_t *event)
         ngx_memcpy(payload, event->body.data, event->body.len);
         frame->seq = event->seq;
         frame->legacy = csc_str_is(event->type, "legacy");
-        frame->droppable = frame->legacy
-                           || csc_str_is(event->type, "presence");
+        frame->droppable = frame->legacy || csc_str_is(event->type, "presence");
     }
 
     return frame;
@@ -584,8 +588,7 @@ ngx_http_cs_chat_hub_restrict(csc_bus_message_t *event)
         /* a join under way gets its answer from the chat worker */
 
         if (!follow->holding
-            && !ngx_http_cs_chat_hub_in(follow->session, event->keep))
-        {
+            && !ngx_http_cs_chat_hub_in(follow->session, event->keep)) {
             ngx_http_cs_chat_hub_unfollow(follow);
         }
     }
@@ -665,7 +668,7 @@ ngx_http_cs_chat_hub_revoke(u_char *key, time_t expires)
          q != ngx_queue_sentinel(&topic->follows); q = ngx_queue_next(q))
     {
         follow = ngx_queue_data(q, ngx_http_cs_chat_follow_t, in_topic);
-        ngx_http_cs_chat_ws_close(follow->session, CSC_WS_CLOSE_TOKEN_REVOKED,
-            "token revoked");
+        ngx_http_cs_chat_ws_close(
+            follow->session, CSC_WS_CLOSE_TOKEN_REVOKED, "token revoked");
     }
 }

@@ -11,15 +11,19 @@
 #define NGX_HTTP_CS_CHAT_MAX_NAME 256 /* bytes of a user name in a token */
 
 
-static ngx_uint_t ngx_http_cs_chat_jwt_shape(ngx_str_t *token);
-static ngx_int_t ngx_http_cs_chat_jwt_claims(ngx_http_cs_chat_jwt_conf_t *conf,
-    jwt_t *jwt, ngx_pool_t *pool, ngx_http_cs_chat_claims_t *claims);
-static ngx_int_t ngx_http_cs_chat_jwt_times(ngx_http_cs_chat_jwt_conf_t *conf,
-    jwt_t *jwt, time_t *expires);
-static ngx_int_t ngx_http_cs_chat_jwt_key(jwt_t *jwt, ngx_str_t *token,
-    ngx_http_cs_chat_claims_t *claims);
-static ngx_int_t ngx_http_cs_chat_jwt_copy(ngx_pool_t *pool, const char *text,
-    ngx_str_t *copy);
+static ngx_uint_t
+ngx_http_cs_chat_jwt_shape(ngx_str_t *token);
+static ngx_int_t
+ngx_http_cs_chat_jwt_claims(ngx_http_cs_chat_jwt_conf_t *conf, jwt_t *jwt,
+    ngx_pool_t *pool, ngx_http_cs_chat_claims_t *claims);
+static ngx_int_t
+ngx_http_cs_chat_jwt_times(
+    ngx_http_cs_chat_jwt_conf_t *conf, jwt_t *jwt, time_t *expires);
+static ngx_int_t
+ngx_http_cs_chat_jwt_key(
+    jwt_t *jwt, ngx_str_t *token, ngx_http_cs_chat_claims_t *claims);
+static ngx_int_t
+ngx_http_cs_chat_jwt_copy(ngx_pool_t *pool, const char *text, ngx_str_t *copy);
 
 
 ngx_uint_t
@@ -43,8 +47,8 @@ ngx_http_cs_chat_role_valid(ngx_str_t *role)
 
 
 ngx_int_t
-ngx_http_cs_chat_jwt_verify(ngx_http_cs_chat_jwt_conf_t *conf,
-    ngx_str_t *token, ngx_pool_t *pool, ngx_http_cs_chat_claims_t *claims)
+ngx_http_cs_chat_jwt_verify(ngx_http_cs_chat_jwt_conf_t *conf, ngx_str_t *token,
+    ngx_pool_t *pool, ngx_http_cs_chat_claims_t *claims)
 {
     char text[NGX_HTTP_CS_CHAT_MAX_TOKEN + 1];
     jwt_t *jwt;
@@ -176,8 +180,8 @@ ngx_http_cs_chat_jwt_claims(ngx_http_cs_chat_jwt_conf_t *conf, jwt_t *jwt,
 /* "exp" is required; "nbf" and "iat" count where they stand (RFC 7519, 4.1). */
 
 static ngx_int_t
-ngx_http_cs_chat_jwt_times(ngx_http_cs_chat_jwt_conf_t *conf, jwt_t *jwt,
-    time_t *expires)
+ngx_http_cs_chat_jwt_times(
+    ngx_http_cs_chat_jwt_conf_t *conf, jwt_t *jwt, time_t *expires)
 {
     long exp, nbf;
     time_t now;
@@ -210,8 +214,8 @@ ngx_http_cs_chat_jwt_times(ngx_http_cs_chat_jwt_conf_t *conf, jwt_t *jwt,
  */
 
 static ngx_int_t
-ngx_http_cs_chat_jwt_key(jwt_t *jwt, ngx_str_t *token,
-    ngx_http_cs_chat_claims_t *claims)
+ngx_http_cs_chat_jwt_key(
+    jwt_t *jwt, ngx_str_t *token, ngx_http_cs_chat_claims_t *claims)
 {
     u_char *end;
     const char *jti;
@@ -253,8 +257,8 @@ ngx_http_cs_chat_jwt_key(jwt_t *jwt, ngx_str_t *token,
         goto done;
     }
 
-    (void) ngx_hex_dump(claims->key, digest,
-        NGX_HTTP_CS_CHAT_TOKEN_KEY_LEN / 2);
+    (void) ngx_hex_dump(
+        claims->key, digest, NGX_HTTP_CS_CHAT_TOKEN_KEY_LEN / 2);
 
     rc = NGX_OK;
 
@@ -305,10 +309,10 @@ ngx_http_cs_chat_jwt_sign(ngx_http_cs_chat_jwt_conf_t *conf,
         && jwt_add_grant(jwt, "jti", jti) == 0
         && jwt_add_grant_int(jwt, "iat", (long) ngx_time()) == 0
         && jwt_add_grant_int(jwt, "exp", (long) (ngx_time() + conf->lifetime))
-            == 0
+               == 0
         && jwt_set_alg(jwt, (jwt_alg_t) conf->algorithm, conf->key.data,
                (int) conf->key.len)
-            == 0)
+               == 0)
     {
         text = jwt_encode_str(jwt);
     }

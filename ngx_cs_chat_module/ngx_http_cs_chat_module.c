@@ -5,8 +5,10 @@
 #include "ngx_http_cs_chat_ws.h"
 
 
-static ngx_int_t ngx_http_cs_chat_init_process(ngx_cycle_t *cycle);
-static void ngx_http_cs_chat_exit_process(ngx_cycle_t *cycle);
+static ngx_int_t
+ngx_http_cs_chat_init_process(ngx_cycle_t *cycle);
+static void
+ngx_http_cs_chat_exit_process(ngx_cycle_t *cycle);
 
 
 static ngx_http_module_t ngx_http_cs_chat_module_ctx = {
@@ -24,8 +26,7 @@ static ngx_http_module_t ngx_http_cs_chat_module_ctx = {
 };
 
 
-ngx_module_t ngx_http_cs_chat_module = {
-    NGX_MODULE_V1,
+ngx_module_t ngx_http_cs_chat_module = { NGX_MODULE_V1,
     &ngx_http_cs_chat_module_ctx,  /* module context */
     ngx_http_cs_chat_commands,     /* module directives */
     NGX_HTTP_MODULE,               /* module type */
@@ -36,8 +37,7 @@ ngx_module_t ngx_http_cs_chat_module = {
     NULL,                          /* exit thread */
     ngx_http_cs_chat_exit_process, /* exit process */
     NULL,                          /* exit master */
-    NGX_MODULE_V1_PADDING
-};
+    NGX_MODULE_V1_PADDING };
 
 
 static ngx_int_t

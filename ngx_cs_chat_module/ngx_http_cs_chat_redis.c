@@ -10,27 +10,43 @@
 #define LONGEST_DELAY 2000   /* ms */
 
 
-static void ngx_http_cs_chat_link_connect(ngx_http_cs_chat_link_t *link);
-static ngx_int_t ngx_http_cs_chat_link_attach(ngx_http_cs_chat_link_t *link);
-static ngx_int_t ngx_http_cs_chat_link_tls(ngx_http_cs_chat_link_t *link);
-static void ngx_http_cs_chat_link_connected(const redisAsyncContext *context,
-    int status);
-static void ngx_http_cs_chat_link_disconnected(const redisAsyncContext *context,
-    int status);
-static void ngx_http_cs_chat_link_hello(redisAsyncContext *context, void *reply,
-    void *last);
-static void ngx_http_cs_chat_link_timer(ngx_event_t *ev);
-static void ngx_http_cs_chat_link_broken(ngx_event_t *ev);
-static void ngx_http_cs_chat_link_drop(ngx_http_cs_chat_link_t *link);
-static void ngx_http_cs_chat_link_lost(ngx_http_cs_chat_link_t *link);
+static void
+ngx_http_cs_chat_link_connect(ngx_http_cs_chat_link_t *link);
+static ngx_int_t
+ngx_http_cs_chat_link_attach(ngx_http_cs_chat_link_t *link);
+static ngx_int_t
+ngx_http_cs_chat_link_tls(ngx_http_cs_chat_link_t *link);
+static void
+ngx_http_cs_chat_link_connected(const redisAsyncContext *context, int status);
+static void
+ngx_http_cs_chat_link_disconnected(
+    const redisAsyncContext *context, int status);
+static void
+ngx_http_cs_chat_link_hello(
+    redisAsyncContext *context, void *reply, void *last);
+static void
+ngx_http_cs_chat_link_timer(ngx_event_t *ev);
+static void
+ngx_http_cs_chat_link_broken(ngx_event_t *ev);
+static void
+ngx_http_cs_chat_link_drop(ngx_http_cs_chat_link_t *link);
+static void
+ngx_http_cs_chat_link_lost(ngx_http_cs_chat_link_t *link);
 
-static void ngx_http_cs_chat_link_readable(ngx_event_t *ev);
-static void ngx_http_cs_chat_link_writable(ngx_event_t *ev);
-static void ngx_http_cs_chat_link_add_read(void *data);
-static void ngx_http_cs_chat_link_del_read(void *data);
-static void ngx_http_cs_chat_link_add_write(void *data);
-static void ngx_http_cs_chat_link_del_write(void *data);
-static void ngx_http_cs_chat_link_cleanup(void *data);
+static void
+ngx_http_cs_chat_link_readable(ngx_event_t *ev);
+static void
+ngx_http_cs_chat_link_writable(ngx_event_t *ev);
+static void
+ngx_http_cs_chat_link_add_read(void *data);
+static void
+ngx_http_cs_chat_link_del_read(void *data);
+static void
+ngx_http_cs_chat_link_add_write(void *data);
+static void
+ngx_http_cs_chat_link_del_write(void *data);
+static void
+ngx_http_cs_chat_link_cleanup(void *data);
 
 
 void
@@ -127,10 +143,10 @@ ngx_http_cs_chat_link_attach(ngx_http_cs_chat_link_t *link)
     context->ev.delWrite = ngx_http_cs_chat_link_del_write;
     context->ev.cleanup = ngx_http_cs_chat_link_cleanup;
 
-    (void) redisAsyncSetConnectCallback(context,
-        ngx_http_cs_chat_link_connected);
-    (void) redisAsyncSetDisconnectCallback(context,
-        ngx_http_cs_chat_link_disconnected);
+    (void) redisAsyncSetConnectCallback(
+        context, ngx_http_cs_chat_link_connected);
+    (void) redisAsyncSetDisconnectCallback(
+        context, ngx_http_cs_chat_link_disconnected);
 
     return NGX_OK;
 }
@@ -226,14 +242,14 @@ ngx_http_cs_chat_link_connected(const redisAsyncContext *context, int status)
             conf->password.len);
 
     } else if (conf->password.len) {
-        rc = redisAsyncCommand(ac, ngx_http_cs_chat_link_hello, NULL,
-            "AUTH %b", conf->password.data, conf->password.len);
+        rc = redisAsyncCommand(ac, ngx_http_cs_chat_link_hello, NULL, "AUTH %b",
+            conf->password.data, conf->password.len);
     }
 
     if (rc == REDIS_OK && conf->database) {
         *ngx_sprintf((u_char *) database, "%ui", conf->database) = '\0';
-        rc = redisAsyncCommand(ac, ngx_http_cs_chat_link_hello, NULL,
-            "SELECT %s", database);
+        rc = redisAsyncCommand(
+            ac, ngx_http_cs_chat_link_hello, NULL, "SELECT %s", database);
     }
 
     /* also finds a Redis that is still loading its data */
@@ -443,8 +459,8 @@ ngx_http_cs_chat_link_add_read(void *data)
     link = data;
 
     if (!link->connection->read->active) {
-        (void) ngx_add_event(link->connection->read, NGX_READ_EVENT,
-            NGX_LEVEL_EVENT);
+        (void) ngx_add_event(
+            link->connection->read, NGX_READ_EVENT, NGX_LEVEL_EVENT);
     }
 }
 
@@ -470,8 +486,8 @@ ngx_http_cs_chat_link_add_write(void *data)
     link = data;
 
     if (!link->connection->write->active) {
-        (void) ngx_add_event(link->connection->write, NGX_WRITE_EVENT,
-            NGX_LEVEL_EVENT);
+        (void) ngx_add_event(
+            link->connection->write, NGX_WRITE_EVENT, NGX_LEVEL_EVENT);
     }
 }
 

@@ -2,17 +2,24 @@
 #include "ngx_http_cs_chat_zone.h"
 
 
-static void ngx_http_cs_chat_cleanup(void *data);
-static ngx_str_t ngx_http_cs_chat_token(ngx_http_request_t *r);
-static ngx_str_t ngx_http_cs_chat_bearer(ngx_str_t header);
-static ngx_str_t ngx_http_cs_chat_protocol_token(ngx_http_request_t *r);
-static ngx_int_t ngx_http_cs_chat_send_headers(ngx_http_request_t *r,
-    ngx_uint_t status, size_t len);
-static ngx_int_t ngx_http_cs_chat_cors(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_cs_chat_origin_listed(
+static void
+ngx_http_cs_chat_cleanup(void *data);
+static ngx_str_t
+ngx_http_cs_chat_token(ngx_http_request_t *r);
+static ngx_str_t
+ngx_http_cs_chat_bearer(ngx_str_t header);
+static ngx_str_t
+ngx_http_cs_chat_protocol_token(ngx_http_request_t *r);
+static ngx_int_t
+ngx_http_cs_chat_send_headers(
+    ngx_http_request_t *r, ngx_uint_t status, size_t len);
+static ngx_int_t
+ngx_http_cs_chat_cors(ngx_http_request_t *r);
+static ngx_uint_t
+ngx_http_cs_chat_origin_listed(
     ngx_http_cs_chat_loc_conf_t *conf, ngx_str_t *origin);
-static void ngx_http_cs_chat_started(void *data, redisReply *reply,
-    csc_error_e error);
+static void
+ngx_http_cs_chat_started(void *data, redisReply *reply, csc_error_e error);
 
 
 /* The request's context and who it is from. */
@@ -117,8 +124,7 @@ ngx_http_cs_chat_authenticate(ngx_http_request_t *r)
     }
 
     conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
-    rc = ngx_http_cs_chat_jwt_verify(&conf->jwt, &token, r->pool,
-        &ctx->claims);
+    rc = ngx_http_cs_chat_jwt_verify(&conf->jwt, &token, r->pool, &ctx->claims);
 
     ctx->auth = (rc == NGX_OK)         ? CSC_E_NONE
                 : (rc == NGX_DECLINED) ? CSC_E_INVALID_TOKEN
@@ -146,9 +152,8 @@ ngx_http_cs_chat_trust(ngx_http_request_t *r)
 
     ctx = ngx_http_cs_chat_ctx(r);
 
-    if (ngx_http_cs_chat_zone_revoked(ngx_http_cs_chat_bus_zone(),
-            ctx->claims.key))
-    {
+    if (ngx_http_cs_chat_zone_revoked(
+            ngx_http_cs_chat_bus_zone(), ctx->claims.key)) {
         return CSC_E_INVALID_TOKEN;
     }
 
@@ -278,7 +283,6 @@ ngx_http_cs_chat_header_in(ngx_http_request_t *r, const char *name)
     header = part->elts;
 
     for (i = 0; /* void */; i++) {
-
         if (i >= part->nelts) {
             if (part->next == NULL) {
                 break;
@@ -303,8 +307,8 @@ ngx_http_cs_chat_header_in(ngx_http_request_t *r, const char *name)
 
 
 ngx_int_t
-ngx_http_cs_chat_header(ngx_http_request_t *r, const char *name,
-    ngx_str_t *value)
+ngx_http_cs_chat_header(
+    ngx_http_request_t *r, const char *name, ngx_str_t *value)
 {
     ngx_table_elt_t *header;
 
@@ -328,8 +332,8 @@ ngx_http_cs_chat_header(ngx_http_request_t *r, const char *name,
 /* Answers. */
 
 ngx_int_t
-ngx_http_cs_chat_respond(ngx_http_request_t *r, ngx_uint_t status,
-    csc_str_t body)
+ngx_http_cs_chat_respond(
+    ngx_http_request_t *r, ngx_uint_t status, csc_str_t body)
 {
     ngx_int_t rc;
     ngx_buf_t *b;
@@ -360,8 +364,8 @@ ngx_http_cs_chat_respond(ngx_http_request_t *r, ngx_uint_t status,
 
 
 ngx_int_t
-ngx_http_cs_chat_respond_copy(ngx_http_request_t *r, ngx_uint_t status,
-    csc_str_t body)
+ngx_http_cs_chat_respond_copy(
+    ngx_http_request_t *r, ngx_uint_t status, csc_str_t body)
 {
     u_char *copy;
 
@@ -378,8 +382,8 @@ ngx_http_cs_chat_respond_copy(ngx_http_request_t *r, ngx_uint_t status,
 
 
 ngx_int_t
-ngx_http_cs_chat_respond_written(ngx_http_request_t *r, ngx_uint_t status,
-    csc_json_writer_t *w)
+ngx_http_cs_chat_respond_written(
+    ngx_http_request_t *r, ngx_uint_t status, csc_json_writer_t *w)
 {
     ngx_int_t rc;
     csc_str_t body;
@@ -413,8 +417,8 @@ ngx_http_cs_chat_respond_empty(ngx_http_request_t *r, ngx_uint_t status)
 
 
 static ngx_int_t
-ngx_http_cs_chat_send_headers(ngx_http_request_t *r, ngx_uint_t status,
-    size_t len)
+ngx_http_cs_chat_send_headers(
+    ngx_http_request_t *r, ngx_uint_t status, size_t len)
 {
     ngx_str_t no_store = ngx_string("no-store");
 
@@ -483,7 +487,6 @@ ngx_http_cs_chat_refuse_status(ngx_http_request_t *r, ngx_uint_t status)
     csc_error_e error;
 
     switch (status) {
-
     case NGX_HTTP_UNAUTHORIZED:
         error = CSC_E_AUTH_REQUIRED;
         break;
@@ -555,8 +558,8 @@ ngx_http_cs_chat_cors(ngx_http_request_t *r)
     if (conf->any_origin) {
         origin = any;
 
-    } else if (ngx_http_cs_chat_header(r, "Access-Control-Allow-Credentials",
-                   &yes)
+    } else if (ngx_http_cs_chat_header(
+                   r, "Access-Control-Allow-Credentials", &yes)
                != NGX_OK)
     {
         return NGX_ERROR;
@@ -564,8 +567,7 @@ ngx_http_cs_chat_cors(ngx_http_request_t *r)
 
     if (ngx_http_cs_chat_header(r, "Access-Control-Allow-Origin", &origin)
             != NGX_OK
-        || ngx_http_cs_chat_header(r, "Access-Control-Expose-Headers",
-               &exposed)
+        || ngx_http_cs_chat_header(r, "Access-Control-Expose-Headers", &exposed)
                != NGX_OK)
     {
         return NGX_ERROR;
@@ -597,8 +599,8 @@ ngx_http_cs_chat_options(ngx_http_request_t *r, const char *allow)
     if (origin.len && ngx_http_cs_chat_origin_listed(conf, &origin)
         && (ngx_http_cs_chat_header(r, "Access-Control-Allow-Methods", &methods)
                 != NGX_OK
-            || ngx_http_cs_chat_header(r, "Access-Control-Allow-Headers",
-                   &headers)
+            || ngx_http_cs_chat_header(
+                   r, "Access-Control-Allow-Headers", &headers)
                    != NGX_OK
             || ngx_http_cs_chat_header(r, "Access-Control-Max-Age", &age)
                    != NGX_OK))
@@ -611,8 +613,8 @@ ngx_http_cs_chat_options(ngx_http_request_t *r, const char *allow)
 
 
 static ngx_uint_t
-ngx_http_cs_chat_origin_listed(ngx_http_cs_chat_loc_conf_t *conf,
-    ngx_str_t *origin)
+ngx_http_cs_chat_origin_listed(
+    ngx_http_cs_chat_loc_conf_t *conf, ngx_str_t *origin)
 {
     ngx_uint_t i;
     ngx_str_t *listed;
@@ -703,8 +705,8 @@ ngx_http_cs_chat_finish(ngx_http_request_t *r, ngx_int_t rc)
 
 
 ngx_int_t
-ngx_http_cs_chat_when_started(ngx_http_request_t *r,
-    ngx_http_cs_chat_resume_pt resume)
+ngx_http_cs_chat_when_started(
+    ngx_http_request_t *r, ngx_http_cs_chat_resume_pt resume)
 {
     ngx_http_cs_chat_ctx_t *ctx;
 
@@ -754,12 +756,12 @@ ngx_http_cs_chat_ask(ngx_http_request_t *r, csc_bus_message_t *message,
     ctx = ngx_http_cs_chat_ctx(r);
     conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
 
-    ctx->call = ngx_http_cs_chat_bus_request(message, shard_by,
-        conf->request_timeout, handler, r);
+    ctx->call = ngx_http_cs_chat_bus_request(
+        message, shard_by, conf->request_timeout, handler, r);
 
     if (ctx->call == NULL) {
-        return ngx_http_cs_chat_refuse(r, CSC_E_BACKEND_UNAVAILABLE, NULL,
-            NULL);
+        return ngx_http_cs_chat_refuse(
+            r, CSC_E_BACKEND_UNAVAILABLE, NULL, NULL);
     }
 
     ngx_http_cs_chat_suspend(r);

@@ -14,33 +14,51 @@
 #define FIRST_OUT 8        /* slots of the ring of frames */
 
 
-static void ngx_http_cs_chat_ws_read_handler(ngx_event_t *rev);
-static void ngx_http_cs_chat_ws_write_handler(ngx_event_t *wev);
-static void ngx_http_cs_chat_ws_flush_handler(ngx_event_t *ev);
-static void ngx_http_cs_chat_ws_drain(ngx_http_cs_chat_session_t *session);
-static void ngx_http_cs_chat_ws_read(ngx_http_cs_chat_session_t *session);
-static void ngx_http_cs_chat_ws_feed(ngx_http_cs_chat_session_t *session,
-    csc_str_t input);
-static void ngx_http_cs_chat_ws_on_frame(ngx_http_cs_chat_session_t *session,
-    csc_ws_event_t *event);
-static void ngx_http_cs_chat_ws_data(ngx_http_cs_chat_session_t *session,
-    csc_ws_event_t *event);
-static ngx_int_t ngx_http_cs_chat_ws_append(ngx_http_cs_chat_session_t *session,
-    csc_str_t piece);
-static void ngx_http_cs_chat_ws_control(ngx_http_cs_chat_session_t *session,
-    int opcode, csc_str_t payload);
-static void ngx_http_cs_chat_ws_queue(ngx_http_cs_chat_session_t *session,
-    ngx_http_cs_chat_frame_t *frame);
-static ngx_int_t ngx_http_cs_chat_ws_grow(ngx_http_cs_chat_session_t *session);
-static void ngx_http_cs_chat_ws_pop(ngx_http_cs_chat_session_t *session);
-static void ngx_http_cs_chat_ws_discard(ngx_http_cs_chat_session_t *session);
-static void ngx_http_cs_chat_ws_write(ngx_http_cs_chat_session_t *session);
-static ngx_uint_t ngx_http_cs_chat_ws_writev(
-    ngx_http_cs_chat_session_t *session);
-static void ngx_http_cs_chat_ws_timer(ngx_http_cs_chat_session_t *session);
-static ngx_uint_t ngx_http_cs_chat_ws_done(ngx_http_cs_chat_session_t *session);
-static void ngx_http_cs_chat_ws_end(ngx_http_cs_chat_session_t *session);
-static void ngx_http_cs_chat_ws_connected(ngx_http_cs_chat_session_t *session);
+static void
+ngx_http_cs_chat_ws_read_handler(ngx_event_t *rev);
+static void
+ngx_http_cs_chat_ws_write_handler(ngx_event_t *wev);
+static void
+ngx_http_cs_chat_ws_flush_handler(ngx_event_t *ev);
+static void
+ngx_http_cs_chat_ws_drain(ngx_http_cs_chat_session_t *session);
+static void
+ngx_http_cs_chat_ws_read(ngx_http_cs_chat_session_t *session);
+static void
+ngx_http_cs_chat_ws_feed(ngx_http_cs_chat_session_t *session, csc_str_t input);
+static void
+ngx_http_cs_chat_ws_on_frame(
+    ngx_http_cs_chat_session_t *session, csc_ws_event_t *event);
+static void
+ngx_http_cs_chat_ws_data(
+    ngx_http_cs_chat_session_t *session, csc_ws_event_t *event);
+static ngx_int_t
+ngx_http_cs_chat_ws_append(
+    ngx_http_cs_chat_session_t *session, csc_str_t piece);
+static void
+ngx_http_cs_chat_ws_control(
+    ngx_http_cs_chat_session_t *session, int opcode, csc_str_t payload);
+static void
+ngx_http_cs_chat_ws_queue(
+    ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame);
+static ngx_int_t
+ngx_http_cs_chat_ws_grow(ngx_http_cs_chat_session_t *session);
+static void
+ngx_http_cs_chat_ws_pop(ngx_http_cs_chat_session_t *session);
+static void
+ngx_http_cs_chat_ws_discard(ngx_http_cs_chat_session_t *session);
+static void
+ngx_http_cs_chat_ws_write(ngx_http_cs_chat_session_t *session);
+static ngx_uint_t
+ngx_http_cs_chat_ws_writev(ngx_http_cs_chat_session_t *session);
+static void
+ngx_http_cs_chat_ws_timer(ngx_http_cs_chat_session_t *session);
+static ngx_uint_t
+ngx_http_cs_chat_ws_done(ngx_http_cs_chat_session_t *session);
+static void
+ngx_http_cs_chat_ws_end(ngx_http_cs_chat_session_t *session);
+static void
+ngx_http_cs_chat_ws_connected(ngx_http_cs_chat_session_t *session);
 
 
 static ngx_queue_t sessions;
@@ -60,8 +78,8 @@ ngx_http_cs_chat_ws_init(ngx_log_t *log)
 /* Opening. */
 
 ngx_int_t
-ngx_http_cs_chat_ws_open(ngx_http_request_t *r,
-    ngx_http_cs_chat_claims_t *claims)
+ngx_http_cs_chat_ws_open(
+    ngx_http_request_t *r, ngx_http_cs_chat_claims_t *claims)
 {
     csc_str_t early, user;
     u_char random[NGX_HTTP_CS_CHAT_CONN_LEN / 2];
@@ -96,14 +114,13 @@ ngx_http_cs_chat_ws_open(ngx_http_request_t *r,
 
     ngx_queue_init(&session->follows);
     ngx_queue_init(&session->asks);
-    csc_ws_parser_init(&session->parser,
-        (uint32_t) session->conf->max_message_size);
+    csc_ws_parser_init(
+        &session->parser, (uint32_t) session->conf->max_message_size);
 
     user = ngx_http_cs_chat_view(claims->user);
 
     if (ngx_http_cs_chat_hub_count("user", user)
-        >= session->conf->sockets_per_user)
-    {
+        >= session->conf->sockets_per_user) {
         oldest = ngx_http_cs_chat_hub_oldest("user", user);
         ngx_http_cs_chat_ws_close(oldest, CSC_WS_CLOSE_TOO_MANY,
             "too many connections for this user");
@@ -165,11 +182,11 @@ ngx_http_cs_chat_ws_follow(ngx_http_cs_chat_session_t *session)
     key.data = claims->key;
     key.len = NGX_HTTP_CS_CHAT_TOKEN_KEY_LEN;
 
-    if (ngx_http_cs_chat_hub_follow(session, "user",
-            ngx_http_cs_chat_view(claims->user))
+    if (ngx_http_cs_chat_hub_follow(
+            session, "user", ngx_http_cs_chat_view(claims->user))
             == NULL
-        || ngx_http_cs_chat_hub_follow(session, "role",
-               ngx_http_cs_chat_view(claims->role))
+        || ngx_http_cs_chat_hub_follow(
+               session, "role", ngx_http_cs_chat_view(claims->role))
                == NULL
         || ngx_http_cs_chat_hub_follow(session, "token", key) == NULL)
     {
@@ -328,7 +345,6 @@ ngx_http_cs_chat_ws_drain(ngx_http_cs_chat_session_t *session)
     session->connection->close = 0;
 
     if (session->connection->error) {
-
         /* worker_shutdown_timeout has run out */
 
         session->failed = 1;
@@ -403,11 +419,10 @@ ngx_http_cs_chat_ws_feed(ngx_http_cs_chat_session_t *session, csc_str_t input)
 
 
 static void
-ngx_http_cs_chat_ws_on_frame(ngx_http_cs_chat_session_t *session,
-    csc_ws_event_t *event)
+ngx_http_cs_chat_ws_on_frame(
+    ngx_http_cs_chat_session_t *session, csc_ws_event_t *event)
 {
     switch (event->type) {
-
     case CSC_WS_EVENT_DATA:
         ngx_http_cs_chat_ws_data(session, event);
         break;
@@ -436,8 +451,8 @@ ngx_http_cs_chat_ws_on_frame(ngx_http_cs_chat_session_t *session,
 /* A message that lies whole in the read buffer is used where it lies. */
 
 static void
-ngx_http_cs_chat_ws_data(ngx_http_cs_chat_session_t *session,
-    csc_ws_event_t *event)
+ngx_http_cs_chat_ws_data(
+    ngx_http_cs_chat_session_t *session, csc_ws_event_t *event)
 {
     csc_str_t text;
 
@@ -448,10 +463,9 @@ ngx_http_cs_chat_ws_data(ngx_http_cs_chat_session_t *session,
     text = event->payload;
 
     if (!event->first || !event->last) {
-
         if (ngx_http_cs_chat_ws_append(session, event->payload) != NGX_OK) {
-            ngx_http_cs_chat_ws_close(session, CSC_WS_CLOSE_INTERNAL,
-                "out of memory");
+            ngx_http_cs_chat_ws_close(
+                session, CSC_WS_CLOSE_INTERNAL, "out of memory");
             return;
         }
 
@@ -475,8 +489,7 @@ ngx_http_cs_chat_ws_data(ngx_http_cs_chat_session_t *session,
 
 
 static ngx_int_t
-ngx_http_cs_chat_ws_append(ngx_http_cs_chat_session_t *session,
-    csc_str_t piece)
+ngx_http_cs_chat_ws_append(ngx_http_cs_chat_session_t *session, csc_str_t piece)
 {
     size_t size;
     u_char *message;
@@ -530,8 +543,8 @@ ngx_http_cs_chat_ws_text(ngx_http_cs_chat_session_t *session, csc_str_t text)
 
 
 static void
-ngx_http_cs_chat_ws_control(ngx_http_cs_chat_session_t *session, int opcode,
-    csc_str_t payload)
+ngx_http_cs_chat_ws_control(
+    ngx_http_cs_chat_session_t *session, int opcode, csc_str_t payload)
 {
     u_char *data;
     ngx_http_cs_chat_frame_t *frame;
@@ -549,8 +562,8 @@ ngx_http_cs_chat_ws_control(ngx_http_cs_chat_session_t *session, int opcode,
 
 
 void
-ngx_http_cs_chat_ws_send(ngx_http_cs_chat_session_t *session,
-    ngx_http_cs_chat_frame_t *frame)
+ngx_http_cs_chat_ws_send(
+    ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame)
 {
     if (session->closing || session->failed) {
         return;
@@ -561,8 +574,7 @@ ngx_http_cs_chat_ws_send(ngx_http_cs_chat_session_t *session,
     }
 
     if (frame->droppable
-        && session->out_bytes > session->conf->output_limit / 2)
-    {
+        && session->out_bytes > session->conf->output_limit / 2) {
         return;
     }
 
@@ -570,8 +582,8 @@ ngx_http_cs_chat_ws_send(ngx_http_cs_chat_session_t *session,
         ngx_log_error(NGX_LOG_INFO, session->connection->log, 0,
             "client reads too slowly: %uz bytes wait", session->out_bytes);
         ngx_http_cs_chat_ws_discard(session);
-        ngx_http_cs_chat_ws_close(session, CSC_WS_CLOSE_TRY_LATER,
-            "too slow a reader");
+        ngx_http_cs_chat_ws_close(
+            session, CSC_WS_CLOSE_TRY_LATER, "too slow a reader");
         return;
     }
 
@@ -580,8 +592,8 @@ ngx_http_cs_chat_ws_send(ngx_http_cs_chat_session_t *session,
 
 
 static void
-ngx_http_cs_chat_ws_queue(ngx_http_cs_chat_session_t *session,
-    ngx_http_cs_chat_frame_t *frame)
+ngx_http_cs_chat_ws_queue(
+    ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame)
 {
     ngx_uint_t last;
 
@@ -624,8 +636,8 @@ ngx_http_cs_chat_ws_grow(ngx_http_cs_chat_session_t *session)
     }
 
     for (i = 0; i < session->out_count; i++) {
-        out[i] = session->out[(session->out_first + i)
-                              & (session->out_size - 1)];
+        out[i] =
+            session->out[(session->out_first + i) & (session->out_size - 1)];
     }
 
     if (session->out != NULL) {
@@ -679,8 +691,8 @@ ngx_http_cs_chat_ws_discard(ngx_http_cs_chat_session_t *session)
 
 
 void
-ngx_http_cs_chat_ws_close(ngx_http_cs_chat_session_t *session, int code,
-    const char *reason)
+ngx_http_cs_chat_ws_close(
+    ngx_http_cs_chat_session_t *session, int code, const char *reason)
 {
     size_t len;
     u_char *data;
@@ -716,8 +728,8 @@ ngx_http_cs_chat_ws_close(ngx_http_cs_chat_session_t *session, int code,
 
 
 void
-ngx_http_cs_chat_ws_resync(ngx_http_cs_chat_session_t *session,
-    const char *reason)
+ngx_http_cs_chat_ws_resync(
+    ngx_http_cs_chat_session_t *session, const char *reason)
 {
     csc_json_writer_t *w;
 
@@ -764,7 +776,6 @@ ngx_http_cs_chat_ws_write(ngx_http_cs_chat_session_t *session)
     c = session->connection;
 
     while (!session->failed && (session->out_count || c->buffered)) {
-
         if (ngx_http_cs_chat_ws_writev(session)) {
             continue;
         }
@@ -809,8 +820,8 @@ ngx_http_cs_chat_ws_writev(ngx_http_cs_chat_session_t *session)
     ngx_memzero(bufs, n * sizeof(ngx_buf_t));
 
     for (i = 0; i < n; i++) {
-        frame = session->out[(session->out_first + i)
-                             & (session->out_size - 1)];
+        frame =
+            session->out[(session->out_first + i) & (session->out_size - 1)];
 
         bufs[i].memory = 1;
         bufs[i].pos = frame->data + (i == 0 ? offered : 0);
@@ -898,13 +909,13 @@ ngx_http_cs_chat_ws_timer(ngx_http_cs_chat_session_t *session)
         }
 
     } else if (session->claims.expires + conf->jwt.leeway <= ngx_time()) {
-        ngx_http_cs_chat_ws_close(session, CSC_WS_CLOSE_TOKEN_EXPIRED,
-            "token expired");
+        ngx_http_cs_chat_ws_close(
+            session, CSC_WS_CLOSE_TOKEN_EXPIRED, "token expired");
 
     } else if (session->awaiting_pong) {
         if (ngx_current_msec - session->pinged >= conf->pong_timeout) {
-            ngx_http_cs_chat_ws_close(session, CSC_WS_CLOSE_GOING_AWAY,
-                "no answer to a ping");
+            ngx_http_cs_chat_ws_close(
+                session, CSC_WS_CLOSE_GOING_AWAY, "no answer to a ping");
         }
 
     } else if (ngx_current_msec - session->heard >= conf->ping_interval) {

@@ -24,13 +24,17 @@ typedef struct {
 } ngx_http_cs_chat_zone_t;
 
 
-static ngx_int_t ngx_http_cs_chat_zone_init(ngx_shm_zone_t *zone, void *old);
-static void ngx_http_cs_chat_zone_insert(ngx_rbtree_node_t *root,
-    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
-static ngx_http_cs_chat_revoked_t *ngx_http_cs_chat_zone_find(
-    ngx_http_cs_chat_shared_t *shared, u_char *key);
-static ngx_rbtree_key_t ngx_http_cs_chat_zone_hash(u_char *key);
-static void ngx_http_cs_chat_zone_purge(ngx_http_cs_chat_zone_t *ctx);
+static ngx_int_t
+ngx_http_cs_chat_zone_init(ngx_shm_zone_t *zone, void *old);
+static void
+ngx_http_cs_chat_zone_insert(ngx_rbtree_node_t *root, ngx_rbtree_node_t *node,
+    ngx_rbtree_node_t *sentinel);
+static ngx_http_cs_chat_revoked_t *
+ngx_http_cs_chat_zone_find(ngx_http_cs_chat_shared_t *shared, u_char *key);
+static ngx_rbtree_key_t
+ngx_http_cs_chat_zone_hash(u_char *key);
+static void
+ngx_http_cs_chat_zone_purge(ngx_http_cs_chat_zone_t *ctx);
 
 
 ngx_shm_zone_t *
@@ -76,8 +80,7 @@ ngx_http_cs_chat_zone_init(ngx_shm_zone_t *zone, void *old)
         return NGX_OK;
     }
 
-    ctx->shared = ngx_slab_calloc(ctx->slab,
-        sizeof(ngx_http_cs_chat_shared_t));
+    ctx->shared = ngx_slab_calloc(ctx->slab, sizeof(ngx_http_cs_chat_shared_t));
     if (ctx->shared == NULL) {
         return NGX_ERROR;
     }
@@ -112,14 +115,14 @@ ngx_http_cs_chat_zone_revoke(ngx_shm_zone_t *zone, u_char *key, time_t expires)
         goto done;
     }
 
-    revoked = ngx_slab_alloc_locked(ctx->slab,
-        sizeof(ngx_http_cs_chat_revoked_t));
+    revoked = ngx_slab_alloc_locked(
+        ctx->slab, sizeof(ngx_http_cs_chat_revoked_t));
 
     if (revoked == NULL) {
         ngx_http_cs_chat_zone_purge(ctx);
 
-        revoked = ngx_slab_alloc_locked(ctx->slab,
-            sizeof(ngx_http_cs_chat_revoked_t));
+        revoked = ngx_slab_alloc_locked(
+            ctx->slab, sizeof(ngx_http_cs_chat_revoked_t));
     }
 
     if (revoked == NULL) {
@@ -182,8 +185,8 @@ ngx_http_cs_chat_zone_each(ngx_shm_zone_t *zone,
     ngx_shmtx_lock(&ctx->slab->mutex);
 
     if (ctx->shared->revoked.root != &ctx->shared->sentinel) {
-        node = ngx_rbtree_min(ctx->shared->revoked.root,
-            &ctx->shared->sentinel);
+        node = ngx_rbtree_min(
+            ctx->shared->revoked.root, &ctx->shared->sentinel);
 
         while (node != NULL && n < room) {
             revoked = ngx_rbtree_data(node, ngx_http_cs_chat_revoked_t, node);
@@ -231,7 +234,6 @@ ngx_http_cs_chat_zone_find(ngx_http_cs_chat_shared_t *shared, u_char *key)
     node = shared->revoked.root;
 
     while (node != &shared->sentinel) {
-
         if (hash != node->key) {
             node = (hash < node->key) ? node->left : node->right;
             continue;
@@ -259,7 +261,6 @@ ngx_http_cs_chat_zone_insert(ngx_rbtree_node_t *root, ngx_rbtree_node_t *node,
     ngx_http_cs_chat_revoked_t *one, *other;
 
     for (;;) {
-
         if (node->key != root->key) {
             p = (node->key < root->key) ? &root->left : &root->right;
 
