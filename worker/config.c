@@ -371,8 +371,8 @@ config_flags(config_t *config, int argc, char **argv, char *error, size_t size)
         }
 
         if (config_split_flag(argc, argv, &i, &len, &value) != CSC_OK) {
-            return config_error(
-                error, size, "argument", flag, "is not known (see --help)");
+            return config_error(error, size, "argument", flag,
+                "is not known, or has no value (see --help)");
         }
 
         if (len == 6 && strncmp(flag + 2, "config", 6) == 0) {

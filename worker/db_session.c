@@ -470,9 +470,10 @@ db_session_on_event(uv_poll_t *poll, int status, int events)
 
     (void) events;
 
+    /* libpq finds out itself what is wrong with the socket, and may have
+       another address to try; libuv has stopped looking */
     if (status != 0) {
-        db_session_lost(session, uv_strerror(status));
-        return;
+        session->events = 0;
     }
 
     switch (session->state) {
@@ -544,7 +545,7 @@ db_session_send(db_session_t *session, db_query_t *query)
             ++session->versions[query->statement];
     }
 
-    snprintf(name, sizeof(name), "s%u_%u", query->statement,
+    snprintf(name, sizeof(name), "s%d_%u", (int) query->statement,
         session->prepared[query->statement]);
 
     if (session->inflight.count == 0) {

@@ -47,7 +47,7 @@ redis_address_decode(char *out, size_t size, csc_str_t text)
     return rc;
 }
 
-/* [user]:password or, as Redis' own tools take it, password alone. */
+/* [user]:password or, as redis-cli takes it, password alone. */
 static int
 redis_address_credentials(redis_address_t *address, csc_str_t text)
 {
@@ -247,6 +247,11 @@ redis_address_password_file(
                 path, REDIS_PASSWORD_MAX - 1);
             rc = CSC_ERROR;
         } else {
+            /* what stood alone before '@' is the user, then */
+            if (*address->user == '\0') {
+                memcpy(address->user, address->password,
+                    sizeof(address->user) - 1);
+            }
             memcpy(address->password, line, strlen(line) + 1);
         }
     }

@@ -3,11 +3,12 @@
 #include <string.h>
 #include <arpa/inet.h>
 
-#include <hiredis/adapters/libuv.h>
-
 #include "backoff.h"
 #include "log.h"
 #include "redis_link.h"
+#include "redis_uv.h"
+
+#define REDIS_STEADY 5000 /* ms after which a link counts as sound */
 
 static void
 redis_link_connect(redis_link_t *link);
@@ -52,8 +53,8 @@ redis_link_on_ready(redisAsyncContext *context, void *reply, void *data)
 
     uv_timer_stop(&link->timer);
     link->ready = 1;
+    link->ready_since = uv_now(link->loop);
     link->failing = 0;
-    link->delay = 0;
     log_info("Redis connected", LOG_TEXT("link", link->name),
         LOG_TEXT("address", link->address->text));
     link->handlers.ready(link->handlers.data);
@@ -132,6 +133,11 @@ redis_link_retry(redis_link_t *link, const char *reason)
 
     link->ready = 0;
 
+    /* one that fails as soon as it is used is no success */
+    if (was_ready && uv_now(link->loop) - link->ready_since > REDIS_STEADY) {
+        link->delay = 0;
+    }
+
     if (!link->stopped) {
         if (!link->failing) {
             log_error("Redis can't be reached, trying again",
@@ -163,7 +169,7 @@ redis_link_attach(redis_link_t *link, const char *ip)
         return;
     }
 
-    if (context->err || redisLibuvAttach(context, link->loop) != REDIS_OK) {
+    if (context->err || redis_uv_attach(context, link->loop) != REDIS_OK) {
         redis_link_retry(
             link, context->err ? context->errstr : "out of memory");
         redisAsyncFree(context);

@@ -36,7 +36,8 @@ struct redis_link_s {
     unsigned stopped : 1;
     unsigned failing : 1; /* a fault is logged once, not at every attempt */
     uint64_t connect_timeout;
-    uint64_t delay; /* of the next attempt, ms */
+    uint64_t delay;       /* of the next attempt, ms */
+    uint64_t ready_since; /* ms of the loop's clock */
 };
 
 /* CSC_ERROR when the loop has no more handles. */
