@@ -17,9 +17,13 @@ SQL
 
 # Runs $1 and, while that holds its locks, $2; prints what $2 gave.
 at_once() {
-    "${run[@]}" -c "BEGIN; SELECT 1 FROM ($1) x; SELECT pg_sleep(0.4); COMMIT" \
+    "${run[@]}" -c "BEGIN; SELECT 1 FROM ($1) x;
+        SELECT pg_advisory_xact_lock(77); SELECT pg_sleep(0.3); COMMIT" \
         >/dev/null &
-    sleep 0.15
+    until [ "$("${run[@]}" -c "SELECT count(*) FROM pg_locks
+        WHERE locktype = 'advisory' AND objid = 77")" = 1 ]; do
+        sleep 0.02
+    done
     "${run[@]}" -c "$2" >"$dir/second"
     wait $!
     cat "$dir/second"

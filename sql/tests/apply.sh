@@ -32,7 +32,9 @@ apply_single() {
 
 for file in "$sql"/migrations/*.sql; do
     number=$((10#$(basename "$file" | cut -d_ -f1)))
-    [ "$number" -ge "$first" ] && [ "$number" -le "$last" ] || continue
+    if [ "$number" -lt "$first" ] || [ "$number" -gt "$last" ]; then
+        continue
+    fi
     if [ "$(sed -n 2p "$file")" = '-- no-transaction' ]; then
         apply_single "$file"
     else

@@ -14,7 +14,7 @@ shopt -s nullglob
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$(pg_config --bindir 2>/dev/null || true)
 if [ ! -x "$bin/initdb" ]; then
-    bin=$(dirname "$(ls -d /usr/lib/postgresql/*/bin/initdb | sort -V | tail -1)")
+    bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -1)
 fi
 dir=$(mktemp -d "${TMPDIR:-/tmp}/cs-chat-sql.XXXXXX")
 
