@@ -93,6 +93,8 @@ static void
 ngx_http_cs_chat_bus_message(
     redisAsyncContext *context, void *reply, void *data);
 static void
+ngx_http_cs_chat_bus_dropped(size_t len, const char *why);
+static void
 ngx_http_cs_chat_bus_on_reply(csc_bus_message_t *message);
 static void
 ngx_http_cs_chat_bus_on_control(csc_bus_message_t *message);
@@ -524,9 +526,7 @@ ngx_http_cs_chat_bus_message(
     bytes.len = payload->len;
 
     if (csc_bus_decode(bytes, &message, &why) != CSC_OK) {
-        ngx_log_error(NGX_LOG_ERR, bus.log, 0,
-            "a message of %uz bytes from Redis was dropped: %s", bytes.len,
-            why);
+        ngx_http_cs_chat_bus_dropped(bytes.len, why);
         return;
     }
 
@@ -551,6 +551,29 @@ ngx_http_cs_chat_bus_message(
     case CSC_BUS_REQUEST:
         break;
     }
+}
+
+
+/* Who can publish nonsense can publish much of it: a line a second tells. */
+
+static void
+ngx_http_cs_chat_bus_dropped(size_t len, const char *why)
+{
+    static time_t logged;
+    static ngx_uint_t unsaid;
+
+    if (logged == ngx_time()) {
+        unsaid++;
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, bus.log, 0,
+        "a message of %uz bytes from Redis was dropped: %s (and %ui others "
+        "before it)",
+        len, why, unsaid);
+
+    logged = ngx_time();
+    unsaid = 0;
 }
 
 
@@ -586,8 +609,8 @@ ngx_http_cs_chat_bus_on_control(csc_bus_message_t *message)
         || message->key.len != NGX_HTTP_CS_CHAT_TOKEN_KEY_LEN
         || message->expires == 0)
     {
-        ngx_log_error(NGX_LOG_ERR, bus.log, 0,
-            "an unknown control message from Redis was dropped");
+        ngx_http_cs_chat_bus_dropped(
+            message->key.len, "an unknown control message");
         return;
     }
 

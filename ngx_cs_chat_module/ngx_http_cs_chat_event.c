@@ -357,6 +357,11 @@ ngx_http_cs_chat_event_lines(
     csc_str_t line;
     const u_char *end;
 
+    if (session->out_answers > session->conf->output_limit) {
+        ngx_http_cs_chat_ws_too_slow(session);
+        return;
+    }
+
     while (body.len) {
         end = memchr(body.data, '\n', body.len);
 
@@ -364,7 +369,7 @@ ngx_http_cs_chat_event_lines(
         line.len = end ? (size_t) (end - body.data) : body.len;
 
         if (line.len) {
-            ngx_http_cs_chat_ws_text(session, line);
+            ngx_http_cs_chat_ws_answer(session, line);
         }
 
         if (end == NULL) {

@@ -94,7 +94,7 @@ ngx_http_cs_chat_handshake(ngx_http_request_t *r)
 static csc_error_e
 ngx_http_cs_chat_handshake_check(ngx_http_request_t *r, const char **sentence)
 {
-    ngx_str_t version, key;
+    ngx_str_t connection, version, key;
     u_char accept[CSC_WS_ACCEPT_LEN];
 
     if (r->http_version != NGX_HTTP_VERSION_11) {
@@ -110,11 +110,17 @@ ngx_http_cs_chat_handshake_check(ngx_http_request_t *r, const char **sentence)
         return CSC_E_INVALID_INPUT;
     }
 
-    if (r->headers_in.connection == NULL
-        || !ngx_http_cs_chat_has_word(
-            r->headers_in.connection->value, "upgrade"))
-    {
+    /* r->headers_in.connection is not set before nginx 1.23 */
+
+    connection = ngx_http_cs_chat_header_in(r, "Connection");
+
+    if (!ngx_http_cs_chat_has_word(connection, "upgrade")) {
         *sentence = "this is a WebSocket: send Connection: Upgrade";
+        return CSC_E_INVALID_INPUT;
+    }
+
+    if (r->headers_in.content_length_n > 0 || r->headers_in.chunked) {
+        *sentence = "a WebSocket handshake has no body";
         return CSC_E_INVALID_INPUT;
     }
 

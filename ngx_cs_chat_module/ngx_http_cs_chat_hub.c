@@ -289,26 +289,42 @@ ngx_http_cs_chat_hub_count(const char *kind, csc_str_t name)
 }
 
 
-ngx_http_cs_chat_session_t *
-ngx_http_cs_chat_hub_oldest(const char *kind, csc_str_t name)
+ngx_uint_t
+ngx_http_cs_chat_hub_sockets(
+    csc_str_t user, ngx_http_cs_chat_session_t **oldest)
 {
     size_t len;
     u_char buf[MAX_TOPIC];
+    ngx_uint_t n;
     ngx_queue_t *q;
     ngx_http_cs_chat_topic_t *topic;
     ngx_http_cs_chat_follow_t *follow;
 
-    len = ngx_http_cs_chat_hub_name(buf, kind, name);
+    n = 0;
+    *oldest = NULL;
+
+    len = ngx_http_cs_chat_hub_name(buf, "user", user);
     topic = len ? ngx_http_cs_chat_hub_find(buf, len) : NULL;
 
     if (topic == NULL) {
-        return NULL;
+        return 0;
     }
 
-    q = ngx_queue_head(&topic->follows);
-    follow = ngx_queue_data(q, ngx_http_cs_chat_follow_t, in_topic);
+    for (q = ngx_queue_head(&topic->follows);
+         q != ngx_queue_sentinel(&topic->follows); q = ngx_queue_next(q))
+    {
+        follow = ngx_queue_data(q, ngx_http_cs_chat_follow_t, in_topic);
 
-    return follow->session;
+        if (follow->session->closing) {
+            continue;
+        }
+
+        if (n++ == 0) {
+            *oldest = follow->session;
+        }
+    }
+
+    return n;
 }
 
 

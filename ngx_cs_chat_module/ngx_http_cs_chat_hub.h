@@ -23,6 +23,7 @@ typedef struct {
     uint64_t seq;           /* of the message in it, 0: none */
     unsigned droppable : 1; /* may be left out for a slow reader */
     unsigned legacy : 1;    /* for clients of the seed's server */
+    unsigned wanted : 1;    /* an answer: does not count as slow reading */
     size_t len;
     u_char data[];
 } ngx_http_cs_chat_frame_t;
@@ -102,9 +103,13 @@ ngx_http_cs_chat_hub_topics(
 ngx_uint_t
 ngx_http_cs_chat_hub_count(const char *kind, csc_str_t name);
 
-/* The socket that has followed a topic the longest; NULL: nobody does. */
-struct ngx_http_cs_chat_session_s *
-ngx_http_cs_chat_hub_oldest(const char *kind, csc_str_t name);
+/*
+ * The sockets of a user that are not closing: their number, and the one that
+ * has been open the longest (NULL where there is none).
+ */
+ngx_uint_t
+ngx_http_cs_chat_hub_sockets(
+    csc_str_t user, struct ngx_http_cs_chat_session_s **oldest);
 
 /* Delivers an event of a chat worker to the sockets it is for. */
 void

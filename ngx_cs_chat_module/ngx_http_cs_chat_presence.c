@@ -63,6 +63,8 @@ ngx_http_cs_chat_presence_exit(void)
 {
     ngx_uint_t i;
 
+    ngx_http_cs_chat_presence_flush(&flush);
+
     for (i = 0; i < CSC_BUS_SHARDS; i++) {
         if (shards[i].data != NULL) {
             ngx_free(shards[i].data);

@@ -415,6 +415,13 @@ void
 ngx_http_cs_chat_link_close(ngx_http_cs_chat_link_t *link)
 {
     link->closing = 1;
+
+    /* what was said last leaves if the socket takes it at once */
+
+    if (link->connected && link->context != NULL) {
+        redisAsyncHandleWrite(link->context);
+    }
+
     ngx_http_cs_chat_link_drop(link);
 
     if (link->timer.timer_set) {

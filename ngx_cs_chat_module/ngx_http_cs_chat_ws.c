@@ -36,6 +36,12 @@ static ngx_int_t
 ngx_http_cs_chat_ws_append(
     ngx_http_cs_chat_session_t *session, csc_str_t piece);
 static void
+ngx_http_cs_chat_ws_copy(ngx_http_cs_chat_session_t *session, int opcode,
+    csc_str_t payload, ngx_uint_t wanted);
+static size_t *
+ngx_http_cs_chat_ws_waiting(
+    ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame);
+static void
 ngx_http_cs_chat_ws_control(
     ngx_http_cs_chat_session_t *session, int opcode, csc_str_t payload);
 static void
@@ -119,9 +125,9 @@ ngx_http_cs_chat_ws_open(
 
     user = ngx_http_cs_chat_view(claims->user);
 
-    if (ngx_http_cs_chat_hub_count("user", user)
-        >= session->conf->sockets_per_user) {
-        oldest = ngx_http_cs_chat_hub_oldest("user", user);
+    if (ngx_http_cs_chat_hub_sockets(user, &oldest)
+        >= session->conf->sockets_per_user)
+    {
         ngx_http_cs_chat_ws_close(oldest, CSC_WS_CLOSE_TOO_MANY,
             "too many connections for this user");
     }
@@ -527,24 +533,28 @@ ngx_http_cs_chat_ws_append(ngx_http_cs_chat_session_t *session, csc_str_t piece)
 void
 ngx_http_cs_chat_ws_text(ngx_http_cs_chat_session_t *session, csc_str_t text)
 {
-    u_char *payload;
-    ngx_http_cs_chat_frame_t *frame;
+    ngx_http_cs_chat_ws_copy(session, CSC_WS_TEXT, text, 0);
+}
 
-    frame = ngx_http_cs_chat_frame(CSC_WS_TEXT, text.len, &payload);
-    if (frame == NULL) {
-        session->failed = 1;
-        return;
-    }
 
-    ngx_memcpy(payload, text.data, text.len);
-    ngx_http_cs_chat_ws_send(session, frame);
-    ngx_http_cs_chat_frame_release(frame);
+void
+ngx_http_cs_chat_ws_answer(ngx_http_cs_chat_session_t *session, csc_str_t text)
+{
+    ngx_http_cs_chat_ws_copy(session, CSC_WS_TEXT, text, 1);
 }
 
 
 static void
 ngx_http_cs_chat_ws_control(
     ngx_http_cs_chat_session_t *session, int opcode, csc_str_t payload)
+{
+    ngx_http_cs_chat_ws_copy(session, opcode, payload, 0);
+}
+
+
+static void
+ngx_http_cs_chat_ws_copy(ngx_http_cs_chat_session_t *session, int opcode,
+    csc_str_t payload, ngx_uint_t wanted)
 {
     u_char *data;
     ngx_http_cs_chat_frame_t *frame;
@@ -556,6 +566,7 @@ ngx_http_cs_chat_ws_control(
     }
 
     ngx_memcpy(data, payload.data, payload.len);
+    frame->wanted = wanted;
     ngx_http_cs_chat_ws_send(session, frame);
     ngx_http_cs_chat_frame_release(frame);
 }
@@ -578,16 +589,41 @@ ngx_http_cs_chat_ws_send(
         return;
     }
 
-    if (session->out_bytes + frame->len > session->conf->output_limit) {
-        ngx_log_error(NGX_LOG_INFO, session->connection->log, 0,
-            "client reads too slowly: %uz bytes wait", session->out_bytes);
-        ngx_http_cs_chat_ws_discard(session);
-        ngx_http_cs_chat_ws_close(
-            session, CSC_WS_CLOSE_TRY_LATER, "too slow a reader");
+    if (!frame->wanted
+        && session->out_bytes + frame->len > session->conf->output_limit)
+    {
+        ngx_http_cs_chat_ws_too_slow(session);
         return;
     }
 
     ngx_http_cs_chat_ws_queue(session, frame);
+}
+
+
+void
+ngx_http_cs_chat_ws_too_slow(ngx_http_cs_chat_session_t *session)
+{
+    if (session->closing) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_INFO, session->connection->log, 0,
+        "client reads too slowly: %uz bytes wait",
+        session->out_bytes + session->out_answers);
+
+    ngx_http_cs_chat_ws_discard(session);
+    ngx_http_cs_chat_ws_close(
+        session, CSC_WS_CLOSE_TRY_LATER, "too slow a reader");
+}
+
+
+/* The bytes that wait, of the kind of a frame. */
+
+static size_t *
+ngx_http_cs_chat_ws_waiting(
+    ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame)
+{
+    return frame->wanted ? &session->out_answers : &session->out_bytes;
 }
 
 
@@ -609,7 +645,7 @@ ngx_http_cs_chat_ws_queue(
         frame->refs++;
         session->out[last] = frame;
         session->out_count++;
-        session->out_bytes += frame->len;
+        *ngx_http_cs_chat_ws_waiting(session, frame) += frame->len;
     }
 
     /* while the socket is full, its write event comes by itself */
@@ -659,7 +695,7 @@ ngx_http_cs_chat_ws_pop(ngx_http_cs_chat_session_t *session)
 
     frame = session->out[session->out_first];
 
-    session->out_bytes -= frame->len;
+    *ngx_http_cs_chat_ws_waiting(session, frame) -= frame->len;
     session->out_first = (session->out_first + 1) & (session->out_size - 1);
     session->out_count--;
     session->out_sent = 0;
@@ -683,7 +719,7 @@ ngx_http_cs_chat_ws_discard(ngx_http_cs_chat_session_t *session)
                & (session->out_size - 1);
         frame = session->out[last];
 
-        session->out_bytes -= frame->len;
+        *ngx_http_cs_chat_ws_waiting(session, frame) -= frame->len;
         session->out_count--;
         ngx_http_cs_chat_frame_release(frame);
     }

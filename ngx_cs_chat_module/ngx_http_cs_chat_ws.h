@@ -42,7 +42,8 @@ typedef struct ngx_http_cs_chat_session_s {
     ngx_uint_t out_count;
     ngx_uint_t out_size; /* a power of two */
     size_t out_sent;     /* bytes of the first frame */
-    size_t out_bytes;    /* in all of them */
+    size_t out_bytes;    /* in all of them but the answers */
+    size_t out_answers;  /* bytes of answers, which may be long */
     ngx_event_t flush;   /* posted: write at the end of this turn */
 
     /* Times, in ms of ngx_current_msec. */
@@ -83,7 +84,13 @@ void
 ngx_http_cs_chat_ws_send(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame);
 
-/* Frames a copy of a text and queues it. */
+/*
+ * Frames a copy of a text and queues it.  An answer to the client's own
+ * request goes out at any length, as a replay of many messages does: only one
+ * who asks again before it has read what it asked for is too slow.
+ */
+void
+ngx_http_cs_chat_ws_answer(ngx_http_cs_chat_session_t *session, csc_str_t text);
 void
 ngx_http_cs_chat_ws_text(ngx_http_cs_chat_session_t *session, csc_str_t text);
 
@@ -100,6 +107,10 @@ ngx_http_cs_chat_ws_written(ngx_http_cs_chat_session_t *session);
 void
 ngx_http_cs_chat_ws_close(
     ngx_http_cs_chat_session_t *session, int code, const char *reason);
+
+/* Closes one who reads too slowly; what waits for it is dropped. */
+void
+ngx_http_cs_chat_ws_too_slow(ngx_http_cs_chat_session_t *session);
 
 /* Sends "resync". */
 void
