@@ -287,6 +287,7 @@ sub connection {
     my $found = wait_until(
         $patience,
         sub {
+            die "process $o{pid} is gone\n" unless kill 0, $o{pid};
             my $connection
                 = CSChat::HTTP->new($self->{address}, $self->port($o{machine}));
             my $answer = $connection->request('GET', '/pid');
@@ -743,10 +744,12 @@ sub stop {
 sub show_logs {
     my ($self) = @_;
 
-    for my $file (glob "$self->{dir}/logs/*.log") {
+    for my $file (glob "$self->{dir}/logs/{nginx,worker}-*.log"
+        . " $self->{dir}/logs/postgres.log $self->{dir}/sanitizer/*")
+    {
         open my $fh, '<', $file or next;
-        my @lines = <$fh>;
-        splice @lines, 0, -8 if @lines > 8;
+        my @lines = grep { !/closed keepalive connection/ } <$fh>;
+        splice @lines, 0, -8 if @lines > 8 && $file =~ /\.log$/;
         Test::More::diag($file, "\n", @lines) if @lines;
     }
     return;
