@@ -4,7 +4,7 @@
 #include "buffer.h"
 
 #define BUFFER_FIRST 512
-#define BUFFER_KEEP (1024 * 1024)
+#define BUFFER_KEEP ((size_t) 1024 * 1024)
 
 unsigned char *
 buffer_reserve(buffer_t *buffer, size_t len)

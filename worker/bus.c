@@ -6,9 +6,9 @@
 
 #include "bus.h"
 
-#define BUS_HEARTBEAT 1000             /* ms */
-#define BUS_DEAF 15000                 /* ms without our own heartbeat */
-#define BUS_BACKLOG (64 * 1024 * 1024) /* bytes that wait for Redis */
+#define BUS_HEARTBEAT 1000 /* ms */
+#define BUS_DEAF 15000     /* ms without our own heartbeat */
+#define BUS_BACKLOG ((size_t) 64 * 1024 * 1024) /* bytes that wait for Redis */
 
 static csc_str_t
 bus_view(const char *text, size_t len)

@@ -434,7 +434,7 @@ migrate_connect(const config_t *config, char *error, size_t size)
     PGconn *conn;
 
     snprintf(timeout, sizeof(timeout), "%llu",
-        (unsigned long long) (config->connect_timeout / 1000 + 1));
+        (unsigned long long) config->connect_timeout / 1000 + 1);
 
     conn = PQconnectdbParams(keywords, values, 1);
     if (conn != NULL && PQstatus(conn) == CONNECTION_OK) {

@@ -81,7 +81,7 @@ static int
 op_messages_client_id(request_t *request, const csc_json_field_t *field,
     csc_str_t *client_id, csc_fault_t *fault)
 {
-    csc_str_t key;
+    csc_str_t key = CSC_STR_NULL;
 
     if (!input_absent(field)
         && input_text(field, 1, CLIENT_ID_MAX, client_id, fault) != CSC_OK)

@@ -294,7 +294,9 @@ presence_line(
     csc_str_t id, conn = CSC_STR_NULL;
     presence_user_t *user;
 
-    if (line.len < 1 + CSC_UUID_LEN || memchr("+=-", line.data[0], 3) == NULL) {
+    if (line.len < 1 + CSC_UUID_LEN
+        || (line.data[0] != '+' && line.data[0] != '=' && line.data[0] != '-'))
+    {
         return CSC_ERROR;
     }
 
