@@ -1,12 +1,17 @@
 -- Numbers the messages and dates the chats of an older database, in short transactions; it may be stopped and started again at any point.
 -- no-transaction
 
+-- Waiting for old transactions to end, it keeps nobody from anything.
+SET lock_timeout = 0;
+-- next
 DROP INDEX CONCURRENTLY IF EXISTS public.messages_backfill_idx;
 -- next
 -- The first server had no index by chat: without one every batch would read
 -- the whole table.  Rows leave this one as they are numbered.
 CREATE INDEX CONCURRENTLY messages_backfill_idx
     ON public.messages (chat_id, created_at, id) WHERE seq IS NULL;
+-- next
+SET lock_timeout = '5s';
 -- next
 DO $$
 DECLARE
@@ -111,4 +116,8 @@ BEGIN
 END
 $$;
 -- next
+SET lock_timeout = 0;
+-- next
 DROP INDEX CONCURRENTLY IF EXISTS public.messages_backfill_idx;
+-- next
+SET lock_timeout = '5s';

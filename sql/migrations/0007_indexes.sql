@@ -1,29 +1,8 @@
--- Indexes, built without keeping anybody from reading or writing; what an interrupted build left behind is dropped first.
+-- Indexes over chats and users, built without keeping anybody from reading or writing; what an interrupted build left behind is dropped first.
 -- no-transaction
 
-DROP INDEX CONCURRENTLY IF EXISTS public.messages_chat_seq_key;
--- next
-CREATE UNIQUE INDEX CONCURRENTLY messages_chat_seq_key
-    ON public.messages (chat_id, seq);
--- next
-DROP INDEX CONCURRENTLY IF EXISTS public.messages_client_key;
--- next
-CREATE UNIQUE INDEX CONCURRENTLY messages_client_key
-    ON public.messages (chat_id, sender_id, client_id)
-    WHERE client_id IS NOT NULL;
--- next
-ALTER TABLE public.messages
-    DROP CONSTRAINT IF EXISTS messages_seq_present;
--- next
-ALTER TABLE public.messages
-    ADD CONSTRAINT messages_seq_present CHECK (seq IS NOT NULL) NOT VALID;
--- next
-ALTER TABLE public.messages VALIDATE CONSTRAINT messages_seq_present;
--- next
--- Instant, for the constraint proves it; then the constraint has done its work.
-ALTER TABLE public.messages ALTER COLUMN seq SET NOT NULL;
--- next
-ALTER TABLE public.messages DROP CONSTRAINT messages_seq_present;
+-- Waiting for old transactions to end, it keeps nobody from anything.
+SET lock_timeout = 0;
 -- next
 DROP INDEX CONCURRENTLY IF EXISTS public.chats_customer_idx;
 -- next
@@ -53,3 +32,5 @@ DROP INDEX CONCURRENTLY IF EXISTS public.users_online_idx;
 -- next
 CREATE INDEX CONCURRENTLY users_online_idx
     ON public.users (role) WHERE is_online;
+-- next
+SET lock_timeout = '5s';
