@@ -38,7 +38,7 @@ echo "/* made by scripts/embed-sql.sh */"
 echo
 echo "#include <stddef.h>"
 echo
-echo "#include \"../worker/sql_embedded.h\""
+echo "#include \"sql_embedded.h\""
 echo
 array sql_migrations sql/migrations
 array sql_functions sql/functions

@@ -46,12 +46,26 @@ main_connect(const config_t *config)
     return conn;
 }
 
+/* Until the loop runs; the first process of a container has no default. */
+static void
+main_on_signal(int number)
+{
+    (void) number;
+
+    _exit(0);
+}
+
 static int
 main_serve(const config_t *config, const redis_address_t *address)
 {
-    PGconn *conn = main_connect(config);
-    int rc = migrate_run(conn);
+    PGconn *conn;
+    int rc;
 
+    signal(SIGTERM, main_on_signal);
+    signal(SIGINT, main_on_signal);
+
+    conn = main_connect(config);
+    rc = migrate_run(conn);
     PQfinish(conn);
 
     return rc == CSC_OK ? service_run(config, address) : 1;

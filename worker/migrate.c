@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/sha.h>
 
@@ -12,6 +13,7 @@
 #define MIGRATE_HASH_LEN (2 * SHA256_DIGEST_LENGTH)
 #define MIGRATE_ATTEMPTS 10
 #define MIGRATE_LOCKED "55P03"
+#define MIGRATE_POLL 100000 /* us between two attempts to get the lock */
 
 /* --- statements --- */
 
@@ -316,16 +318,31 @@ done:
     return rc;
 }
 
+/*
+ * Asked for again and again: a statement that waits for it would itself be
+ * waited for by CREATE INDEX CONCURRENTLY, and neither would ever end.
+ */
 static int
 migrate_lock(PGconn *conn)
 {
-    log_debug("waiting for the lock of migrations");
+    int waited = 0;
 
-    return migrate_exec(conn, "lock",
-        "SET lock_timeout = '60s';"
-        "SELECT pg_advisory_lock(" STATEMENT_LOCK_CLASS
-        ", " STATEMENT_LOCK_MIGRATION ");"
-        "SET lock_timeout = '5s'");
+    while (!migrate_true(conn, "lock",
+        "SELECT pg_try_advisory_lock(" STATEMENT_LOCK_CLASS
+        ", " STATEMENT_LOCK_MIGRATION ")"))
+    {
+        if (PQstatus(conn) != CONNECTION_OK) {
+            return CSC_ERROR;
+        }
+
+        if (!waited) {
+            log_info("waiting for another worker's migrations");
+            waited = 1;
+        }
+        usleep(MIGRATE_POLL);
+    }
+
+    return migrate_exec(conn, "lock", "SET lock_timeout = '5s'");
 }
 
 int

@@ -51,4 +51,5 @@ $(BUILD)/sql_embedded.c: scripts/embed-sql.sh sql/migrations/*.sql \
 
 $(BUILD)/worker/sql_embedded.o: $(BUILD)/sql_embedded.c
 	@mkdir -p $(@D)
-	$(CC) $(WORKER_CFLAGS) $(CFLAGS) $(WORKER_SANITIZE) -c -o $@ $<
+	$(CC) $(WORKER_CFLAGS) -Iworker $(CFLAGS) $(WORKER_SANITIZE) \
+		-c -o $@ $<
