@@ -87,6 +87,9 @@ typedef struct {
     ngx_int_t (*resume)(ngx_http_request_t *r);
     void (*redeemed)(ngx_http_request_t *r, csc_error_e error);
     ngx_str_t ticket; /* to be given out */
+
+    /* The WebSocket that the request has become. */
+    struct ngx_http_cs_chat_session_s *session;
     uint64_t worker_us;
     unsigned worker_answered : 1;
 } ngx_http_cs_chat_ctx_t;

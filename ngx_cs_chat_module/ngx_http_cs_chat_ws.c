@@ -14,6 +14,8 @@
 #define FIRST_OUT 8        /* slots of the ring of frames */
 
 
+static ngx_http_cs_chat_session_t *
+ngx_http_cs_chat_ws_session(ngx_connection_t *c);
 static void
 ngx_http_cs_chat_ws_read_handler(ngx_event_t *rev);
 static void
@@ -109,6 +111,7 @@ ngx_http_cs_chat_ws_open(
 
     session->connection = c;
     session->request = r;
+    ngx_http_cs_chat_ctx(r)->session = session;
     session->conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
     session->claims = *claims;
     session->heard = ngx_current_msec;
@@ -146,7 +149,6 @@ ngx_http_cs_chat_ws_open(
 
     r->keepalive = 0;
     r->main->count++;
-    c->data = session;
     c->idle = 1;
     c->read->handler = ngx_http_cs_chat_ws_read_handler;
     c->write->handler = ngx_http_cs_chat_ws_write_handler;
@@ -272,6 +274,15 @@ ngx_http_cs_chat_ws_written(ngx_http_cs_chat_session_t *session)
 }
 
 
+/* nginx still takes the connection's data for the request that it serves. */
+
+static ngx_http_cs_chat_session_t *
+ngx_http_cs_chat_ws_session(ngx_connection_t *c)
+{
+    return ngx_http_cs_chat_ctx(c->data)->session;
+}
+
+
 /* Events of the connection.  Only these free a session. */
 
 static void
@@ -281,7 +292,7 @@ ngx_http_cs_chat_ws_read_handler(ngx_event_t *rev)
     ngx_http_cs_chat_session_t *session;
 
     c = rev->data;
-    session = c->data;
+    session = ngx_http_cs_chat_ws_session(c);
 
     if (c->close) {
         ngx_http_cs_chat_ws_drain(session);
@@ -309,7 +320,7 @@ ngx_http_cs_chat_ws_write_handler(ngx_event_t *wev)
     ngx_http_cs_chat_session_t *session;
 
     c = wev->data;
-    session = c->data;
+    session = ngx_http_cs_chat_ws_session(c);
 
     if (wev->timedout) {
         wev->timedout = 0;
@@ -1010,7 +1021,6 @@ ngx_http_cs_chat_ws_end(ngx_http_cs_chat_session_t *session)
     /* the request ends, and with it the connection */
 
     c->idle = 0;
-    c->data = r;
 
     ngx_http_finalize_request(r, NGX_ERROR);
     ngx_http_run_posted_requests(c);
