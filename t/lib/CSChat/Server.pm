@@ -167,7 +167,7 @@ sub nginx_pids {
     opendir my $proc, '/proc' or die "/proc: $!";
     for my $pid (grep { /^\d+$/ } readdir $proc) {
         open my $stat, '<', "/proc/$pid/stat" or next;
-        my ($parent) = <$stat> =~ /\) \S (\d+)/ or next;
+        my ($parent) = (<$stat> // '') =~ /\) \S (\d+)/ or next;
         next if $parent != $master;
         open my $cmdline, '<', "/proc/$pid/cmdline" or next;
         push @pids, $pid
