@@ -70,20 +70,22 @@ test-asan: ## every test, with module and worker under ASan and UBSan
 lint: ## clang-format, cppcheck, clang-tidy, shellcheck
 	@exec scripts/lint
 
+# Signing keys are made where they are used: not for a package (DESTDIR).
 .PHONY: install
 install: build ## to DESTDIR and PREFIX (/usr)
 	install -D -m 644 $(MODULE) \
 		$(DESTDIR)$(MODULESDIR)/ngx_http_cs_chat_module.so
 	install -D -m 755 $(WORKER) $(DESTDIR)$(SBINDIR)/cs-chat-worker
-	install -d $(DESTDIR)$(UNITDIR)
-	sed 's|@SBINDIR@|$(SBINDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' \
-		packaging/systemd/cs-chat-worker.service.in \
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR) \
+		$(DESTDIR)$(DOCDIR)/examples
+	sed 's|/usr/sbin|$(SBINDIR)|; s|/etc/cs-chat|$(SYSCONFDIR)|' \
+		packaging/systemd/cs-chat-worker.service \
 		> $(DESTDIR)$(UNITDIR)/cs-chat-worker.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/cs-chat-worker.service
-	install -d $(DESTDIR)$(SYSCONFDIR)
 	test -e $(DESTDIR)$(SYSCONFDIR)/worker.conf || install -m 640 \
 		worker/worker.conf.example $(DESTDIR)$(SYSCONFDIR)/worker.conf
-	install -d $(DESTDIR)$(DOCDIR)/examples
+	test -n "$(DESTDIR)" || test -e $(SYSCONFDIR)/jwt.key || \
+		(umask 077 && openssl rand -hex 32 > $(SYSCONFDIR)/jwt.key)
 	install -m 644 $(wildcard README.md LICENSE docs/*.md) \
 		$(DESTDIR)$(DOCDIR)
 	install -m 644 nginx.conf.example worker/worker.conf.example \
