@@ -35,7 +35,7 @@ sub refused {
         push @wrong, 'code ' . ($json->{code} // 'undef')
             if ($json->{code} // '') ne $code;
         push @wrong, 'error is no sentence'
-            unless ($json->{error} // '') =~ /^[A-Z].*\w.*$/;
+            unless ($json->{error} // '') =~ /^\S+ .*\S$/;
         push @wrong, 'field ' . ($json->{field} // 'undef')
             if exists $o{field} && ($json->{field} // '') ne $o{field};
         my %known = map { $_ => 1 } qw(success error code field);
