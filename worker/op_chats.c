@@ -67,11 +67,6 @@ op_chats_create(request_t *request, csc_fault_t *fault)
     csc_str_t customer, agent, chat = { CSC_UUID_LEN, id };
     db_query_t *query;
 
-    /* a customer has nothing to say */
-    if (request->message.body.len == 0) {
-        request->message.body = csc_str("{}");
-    }
-
     if (input_body(request, f, 2, fault) != CSC_OK
         || input_uuid(&f[0], ids[0], &customer, fault) != CSC_OK
         || input_uuid(&f[1], ids[1], &agent, fault) != CSC_OK)
