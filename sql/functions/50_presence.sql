@@ -82,11 +82,17 @@ $$;
 -- ends their hiding.  Of a user who comes twice the last word counts.  Gives
 -- a reply for each, with duplicate telling whether the person hides, and the
 -- events of those whose state changed.  p_conns is for the caller, who finds
--- by ord the socket that is not to hear of itself.
+-- by ord the socket that is not to hear of itself.  The settings are those of
+-- messages_send(), for the same reasons.
 CREATE OR REPLACE FUNCTION cs_chat.presence_apply(
     p_users UUID[], p_online BOOLEAN[], p_unhide BOOLEAN[], p_conns TEXT[])
 RETURNS SETOF cs_chat.outcome
 LANGUAGE plpgsql VOLATILE
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
 AS $$
 BEGIN
     PERFORM FROM public.users u

@@ -8,6 +8,11 @@ CREATE OR REPLACE FUNCTION cs_chat.messages_list(
     p_before_seq BIGINT, p_before_time TIMESTAMPTZ, p_after_seq BIGINT)
 RETURNS SETOF cs_chat.outcome
 LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
 AS $$
 DECLARE
     caller_role TEXT;

@@ -35,7 +35,7 @@ SELECT CASE WHEN numbered BETWEEN 1 AND total - 1 THEN 'ok' ELSE 'not ok' END
 SQL
 
 bash "$apply" 4 9999
-bash "$apply" 4 7
+bash "$apply" 4 8
 cat "$SQL_TESTS"/../functions/*.sql | psql -Xq -v ON_ERROR_STOP=1 -1 -f -
 "${run[@]}" -f "$SQL_TESTS/support/tap.sql" | grep -v '^|*$' || true
 

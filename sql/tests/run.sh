@@ -37,7 +37,7 @@ cd "$dir"
 "${as_postgres[@]}" "$bin/initdb" -N -A trust -E UTF8 --locale=C.UTF-8 \
     -U postgres -D "$dir/pg" >/dev/null
 "${as_postgres[@]}" "$bin/pg_ctl" -D "$dir/pg" -l "$dir/log" -w \
-    -o "-c listen_addresses= -k $dir -c fsync=off" start >/dev/null
+    -o "-c listen_addresses= -k $dir -c fsync=off -c autovacuum=off" start >/dev/null
 
 export PGHOST=$dir PGUSER=postgres PGDATABASE=postgres
 export PGOPTIONS='-c client_min_messages=warning -c timezone=UTC'
