@@ -48,34 +48,25 @@ typedef struct {
         CSC_STR(text), type, required, offsetof(csc_bus_message_t, member)     \
     }
 
-static int
-csc_bus_present(const csc_bus_message_t *message, const csc_bus_field_t *field,
-    csc_bus_value_t *value);
-static void
-csc_bus_number(uint64_t number, unsigned base, csc_bus_value_t *value);
-static unsigned
-csc_bus_kind_bit(csc_bus_kind_e kind);
-static int
-csc_bus_printable(csc_str_t text);
-static unsigned char *
-csc_bus_put(unsigned char *p, csc_str_t text);
-static const char *
-csc_bus_decode_start(csc_str_t *line, csc_bus_message_t *message);
-static const char *
-csc_bus_decode_fields(csc_str_t line, csc_bus_message_t *message);
-static int
-csc_bus_split(csc_str_t *line, csc_str_t *name, csc_str_t *value);
-static int
-csc_bus_find(csc_str_t name);
-static const char *
-csc_bus_set(
+static int csc_bus_present(const csc_bus_message_t *message,
+    const csc_bus_field_t *field, csc_bus_value_t *value);
+static void csc_bus_number(
+    uint64_t number, unsigned base, csc_bus_value_t *value);
+static unsigned csc_bus_kind_bit(csc_bus_kind_e kind);
+static int csc_bus_printable(csc_str_t text);
+static unsigned char *csc_bus_put(unsigned char *p, csc_str_t text);
+static const char *csc_bus_decode_start(
+    csc_str_t *line, csc_bus_message_t *message);
+static const char *csc_bus_decode_fields(
+    csc_str_t line, csc_bus_message_t *message);
+static int csc_bus_split(csc_str_t *line, csc_str_t *name, csc_str_t *value);
+static int csc_bus_find(csc_str_t name);
+static const char *csc_bus_set(
     csc_bus_message_t *message, const csc_bus_field_t *field, csc_str_t value);
-static int
-csc_bus_parse_number(csc_str_t text, unsigned base, uint64_t *number);
-static int
-csc_bus_digit(unsigned char c);
-static size_t
-csc_bus_name(
+static int csc_bus_parse_number(
+    csc_str_t text, unsigned base, uint64_t *number);
+static int csc_bus_digit(unsigned char c);
+static size_t csc_bus_name(
     csc_str_t prefix, const char *what, csc_str_t rest, char *out, size_t size);
 
 

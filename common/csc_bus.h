@@ -70,12 +70,10 @@ typedef struct {
  * kind requires is empty, there is no such kind, or the header is above
  * CSC_BUS_MAX_HEADER.
  */
-size_t
-csc_bus_size(const csc_bus_message_t *message);
+size_t csc_bus_size(const csc_bus_message_t *message);
 
 /* Writes the message to out, which has room for csc_bus_size() bytes. */
-void
-csc_bus_encode(const csc_bus_message_t *message, unsigned char *out);
+void csc_bus_encode(const csc_bus_message_t *message, unsigned char *out);
 
 /*
  * Takes a message apart; the views point into data.  CSC_ERROR, with *why a
@@ -83,35 +81,29 @@ csc_bus_encode(const csc_bus_message_t *message, unsigned char *out);
  * overlong header, a field twice, a number that is none, or a required field
  * that is missing.  Unknown fields are passed over.
  */
-int
-csc_bus_decode(csc_str_t data, csc_bus_message_t *message, const char **why);
+int csc_bus_decode(
+    csc_str_t data, csc_bus_message_t *message, const char **why);
 
 /* The shard of a chat's or user's id: FNV-1a (32 bits) modulo the shards. */
-unsigned
-csc_bus_shard(csc_str_t id);
+unsigned csc_bus_shard(csc_str_t id);
 
 /*
  * Channel and key names: prefix and the rest, NUL-terminated, to out (room
  * for size bytes); the length, or 0 when it does not fit.
  */
-size_t
-csc_bus_request_channel(
+size_t csc_bus_request_channel(
     csc_str_t prefix, unsigned shard, char *out, size_t size);
-size_t
-csc_bus_reply_channel(
+size_t csc_bus_reply_channel(
     csc_str_t prefix, csc_str_t process, char *out, size_t size);
-size_t
-csc_bus_events_channel(csc_str_t prefix, char *out, size_t size);
-size_t
-csc_bus_revoked_key(csc_str_t prefix, char *out, size_t size);
-size_t
-csc_bus_ticket_key(csc_str_t prefix, csc_str_t hash, char *out, size_t size);
+size_t csc_bus_events_channel(csc_str_t prefix, char *out, size_t size);
+size_t csc_bus_revoked_key(csc_str_t prefix, char *out, size_t size);
+size_t csc_bus_ticket_key(
+    csc_str_t prefix, csc_str_t hash, char *out, size_t size);
 
 /*
  * Takes the next element of a comma-separated list off *list.  CSC_OK, or
  * CSC_AGAIN when *list is used up.  Empty elements are passed over.
  */
-int
-csc_bus_next(csc_str_t *list, csc_str_t *element);
+int csc_bus_next(csc_str_t *list, csc_str_t *element);
 
 #endif /* CSC_BUS_H */

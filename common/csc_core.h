@@ -32,22 +32,18 @@ typedef struct {
     }
 
 /* The view of a NUL-terminated text (NULL gives the empty view). */
-csc_str_t
-csc_str(const char *text);
+csc_str_t csc_str(const char *text);
 
 /* 1 when both views hold the same bytes. */
-int
-csc_str_eq(csc_str_t a, csc_str_t b);
+int csc_str_eq(csc_str_t a, csc_str_t b);
 
 /* 1 when the view holds just the bytes of the NUL-terminated text. */
-int
-csc_str_is(csc_str_t a, const char *text);
+int csc_str_is(csc_str_t a, const char *text);
 
 /*
  * A decimal number of 1 to 19 digits and nothing else.  CSC_ERROR when there
  * is anything else or it is above max.
  */
-int
-csc_str_to_u64(csc_str_t text, uint64_t max, uint64_t *value);
+int csc_str_to_u64(csc_str_t text, uint64_t max, uint64_t *value);
 
 #endif /* CSC_CORE_H */

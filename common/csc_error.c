@@ -49,10 +49,9 @@ static const csc_error_entry_t csc_errors[CSC_E_MAX] = {
         "The service did not answer in time. Please try again." },
 };
 
-static csc_str_t
-csc_fault_sentence(const csc_fault_t *fault);
-static void
-csc_fault_optional(csc_json_writer_t *w, const char *name, csc_str_t value);
+static csc_str_t csc_fault_sentence(const csc_fault_t *fault);
+static void csc_fault_optional(
+    csc_json_writer_t *w, const char *name, csc_str_t value);
 
 
 const char *

@@ -33,20 +33,16 @@ typedef enum {
 } csc_error_e;
 
 /* "INVALID_INPUT" and so on. */
-const char *
-csc_error_code(csc_error_e error);
+const char *csc_error_code(csc_error_e error);
 
 /* 400 and so on. */
-int
-csc_error_status(csc_error_e error);
+int csc_error_status(csc_error_e error);
 
 /* The sentence that is sent where there is no better one. */
-const char *
-csc_error_sentence(csc_error_e error);
+const char *csc_error_sentence(csc_error_e error);
 
 /* By the code's text; CSC_E_INTERNAL_ERROR for one that is not known. */
-csc_error_e
-csc_error_by_code(csc_str_t code);
+csc_error_e csc_error_by_code(csc_str_t code);
 
 /*
  * What is wrong, as a client is told: over HTTP as the error envelope, over a
@@ -63,11 +59,9 @@ typedef struct {
 struct csc_json_writer_s;
 
 /* {"success":false,"error":…,"code":…,"field"?:…} */
-void
-csc_fault_envelope(struct csc_json_writer_s *w, const csc_fault_t *fault);
+void csc_fault_envelope(struct csc_json_writer_s *w, const csc_fault_t *fault);
 
 /* {"type":"error","data":{"code","message","replyTo","clientId"?,"field"?}} */
-void
-csc_fault_event(struct csc_json_writer_s *w, const csc_fault_t *fault);
+void csc_fault_event(struct csc_json_writer_s *w, const csc_fault_t *fault);
 
 #endif /* CSC_ERROR_H */

@@ -33,48 +33,31 @@ typedef struct {
     csc_json_level_t level[CSC_JSON_LEVELS];
 } csc_json_reader_t;
 
-static int
-csc_json_check_space(csc_str_t text, const char **why);
-static int
-csc_json_check_escapes(csc_str_t text, const char **why);
-static size_t
-csc_json_check_unicode(const unsigned char *p, size_t len, const char **why);
-static int
-csc_json_code_unit(const unsigned char *p, size_t len, unsigned *unit);
-static int
-csc_json_parse(csc_json_reader_t *reader);
-static int
-csc_json_check_end(const csc_json_reader_t *reader);
-static int
-csc_json_is_space(unsigned char c);
-static int
-csc_json_on_null(void *ctx);
-static int
-csc_json_on_boolean(void *ctx, int value);
-static int
-csc_json_on_number(void *ctx, const char *text, size_t len);
-static int
-csc_json_on_string(void *ctx, const unsigned char *text, size_t len);
-static int
-csc_json_on_key(void *ctx, const unsigned char *text, size_t len);
-static int
-csc_json_on_open_object(void *ctx);
-static int
-csc_json_on_close_object(void *ctx);
-static int
-csc_json_on_open_array(void *ctx);
-static int
-csc_json_on_close_array(void *ctx);
-static int
-csc_json_descend(csc_json_reader_t *reader, int object);
-static int
-csc_json_value(csc_json_reader_t *reader, csc_json_field_t value);
-static csc_str_t
-csc_json_raw_range(const csc_json_reader_t *reader, size_t after);
-static void
-csc_json_forget(csc_json_field_t *field);
-static csc_str_t
-csc_json_keep(csc_json_reader_t *reader, const unsigned char *text, size_t len);
+static int csc_json_check_space(csc_str_t text, const char **why);
+static int csc_json_check_escapes(csc_str_t text, const char **why);
+static size_t csc_json_check_unicode(
+    const unsigned char *p, size_t len, const char **why);
+static int csc_json_code_unit(
+    const unsigned char *p, size_t len, unsigned *unit);
+static int csc_json_parse(csc_json_reader_t *reader);
+static int csc_json_check_end(const csc_json_reader_t *reader);
+static int csc_json_is_space(unsigned char c);
+static int csc_json_on_null(void *ctx);
+static int csc_json_on_boolean(void *ctx, int value);
+static int csc_json_on_number(void *ctx, const char *text, size_t len);
+static int csc_json_on_string(void *ctx, const unsigned char *text, size_t len);
+static int csc_json_on_key(void *ctx, const unsigned char *text, size_t len);
+static int csc_json_on_open_object(void *ctx);
+static int csc_json_on_close_object(void *ctx);
+static int csc_json_on_open_array(void *ctx);
+static int csc_json_on_close_array(void *ctx);
+static int csc_json_descend(csc_json_reader_t *reader, int object);
+static int csc_json_value(csc_json_reader_t *reader, csc_json_field_t value);
+static csc_str_t csc_json_raw_range(
+    const csc_json_reader_t *reader, size_t after);
+static void csc_json_forget(csc_json_field_t *field);
+static csc_str_t csc_json_keep(
+    csc_json_reader_t *reader, const unsigned char *text, size_t len);
 
 
 static const yajl_callbacks csc_json_callbacks = {

@@ -50,16 +50,14 @@ typedef struct {
  * text is not valid UTF-8, not JSON, not an object, too deep, or has "\u0000"
  * or a lone surrogate in any string or key.
  */
-int
-csc_json_read(csc_str_t text, csc_json_field_t *fields, size_t n,
+int csc_json_read(csc_str_t text, csc_json_field_t *fields, size_t n,
     unsigned char *scratch, const char **why);
 
 /*
  * A whole number that stands in the text without fraction or exponent, from
  * min to max; CSC_ERROR for all else.
  */
-int
-csc_json_integer(
+int csc_json_integer(
     const csc_json_field_t *field, int64_t min, int64_t max, int64_t *value);
 
 /* --- writer --- */
@@ -73,46 +71,31 @@ csc_json_integer(
 typedef struct csc_json_writer_s csc_json_writer_t;
 
 /* NULL when out of memory. */
-csc_json_writer_t *
-csc_json_writer(void);
+csc_json_writer_t *csc_json_writer(void);
 
-void
-csc_json_object(csc_json_writer_t *w);
-void
-csc_json_end_object(csc_json_writer_t *w);
-void
-csc_json_array(csc_json_writer_t *w);
-void
-csc_json_end_array(csc_json_writer_t *w);
-void
-csc_json_key(csc_json_writer_t *w, const char *name);
-void
-csc_json_string(csc_json_writer_t *w, csc_str_t value);
-void
-csc_json_text(csc_json_writer_t *w, const char *value); /* NULL: null */
-void
-csc_json_int(csc_json_writer_t *w, int64_t value);
-void
-csc_json_bool(csc_json_writer_t *w, int value);
-void
-csc_json_null(csc_json_writer_t *w);
+void csc_json_object(csc_json_writer_t *w);
+void csc_json_end_object(csc_json_writer_t *w);
+void csc_json_array(csc_json_writer_t *w);
+void csc_json_end_array(csc_json_writer_t *w);
+void csc_json_key(csc_json_writer_t *w, const char *name);
+void csc_json_string(csc_json_writer_t *w, csc_str_t value);
+void csc_json_text(csc_json_writer_t *w, const char *value); /* NULL: null */
+void csc_json_int(csc_json_writer_t *w, int64_t value);
+void csc_json_bool(csc_json_writer_t *w, int value);
+void csc_json_null(csc_json_writer_t *w);
 /* A finished JSON value, written as it is. */
-void
-csc_json_raw(csc_json_writer_t *w, csc_str_t value);
+void csc_json_raw(csc_json_writer_t *w, csc_str_t value);
 
 /*
  * The text so far, owned by the writer and valid until it is used or freed
  * again.  CSC_ERROR when memory ran out or the calls did not make a value.
  */
-int
-csc_json_finish(csc_json_writer_t *w, csc_str_t *text);
+int csc_json_finish(csc_json_writer_t *w, csc_str_t *text);
 
 /* Makes the writer ready for another value, keeping its memory. */
-void
-csc_json_reset(csc_json_writer_t *w);
+void csc_json_reset(csc_json_writer_t *w);
 
 /* NULL is allowed. */
-void
-csc_json_free(csc_json_writer_t *w);
+void csc_json_free(csc_json_writer_t *w);
 
 #endif /* CSC_JSON_H */

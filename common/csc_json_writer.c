@@ -22,16 +22,11 @@ struct csc_json_writer_s {
     char open[CSC_JSON_WRITER_DEPTH]; /* '{' or '[', by depth */
 };
 
-static int
-csc_json_begin_value(csc_json_writer_t *w);
-static void
-csc_json_end_value(csc_json_writer_t *w, yajl_gen_status status);
-static void
-csc_json_open(csc_json_writer_t *w, char bracket);
-static void
-csc_json_close(csc_json_writer_t *w, char bracket);
-static void
-csc_json_print(void *ctx, const char *text, size_t len);
+static int csc_json_begin_value(csc_json_writer_t *w);
+static void csc_json_end_value(csc_json_writer_t *w, yajl_gen_status status);
+static void csc_json_open(csc_json_writer_t *w, char bracket);
+static void csc_json_close(csc_json_writer_t *w, char bracket);
+static void csc_json_print(void *ctx, const char *text, size_t len);
 
 
 csc_json_writer_t *

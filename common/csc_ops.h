@@ -37,22 +37,18 @@ typedef enum {
 } csc_op_e;
 
 /* "messages.send" and so on. */
-const char *
-csc_op_name(csc_op_e op);
+const char *csc_op_name(csc_op_e op);
 
 /* CSC_OP_NONE for a name that is not known. */
-csc_op_e
-csc_op_by_name(csc_str_t name);
+csc_op_e csc_op_by_name(csc_str_t name);
 
 /*
  * The type of the client's WebSocket event that asks for the operation
  * ("send_message"), NULL where there is none.
  */
-const char *
-csc_op_event(csc_op_e op);
+const char *csc_op_event(csc_op_e op);
 
 /* CSC_OP_NONE where no operation of the worker answers that type. */
-csc_op_e
-csc_op_by_event(csc_str_t type);
+csc_op_e csc_op_by_event(csc_str_t type);
 
 #endif /* CSC_OPS_H */

@@ -4,10 +4,8 @@
 
 #include <string.h>
 
-static int
-csc_pct_digit(unsigned char c);
-static int
-csc_pct_is_plain(unsigned char c);
+static int csc_pct_digit(unsigned char c);
+static int csc_pct_is_plain(unsigned char c);
 
 
 int

@@ -28,10 +28,9 @@ typedef struct {
     uint8_t next; /* the state behind it */
 } csc_utf8_step_t;
 
-static uint8_t
-csc_utf8_lead(unsigned char byte);
-static const unsigned char *
-csc_utf8_skip_ascii(const unsigned char *p, const unsigned char *end);
+static uint8_t csc_utf8_lead(unsigned char byte);
+static const unsigned char *csc_utf8_skip_ascii(
+    const unsigned char *p, const unsigned char *end);
 
 
 /* CSC_UTF8_START has no entry of use: csc_utf8_lead() takes its place. */

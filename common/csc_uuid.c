@@ -7,10 +7,8 @@
 #define CSC_UUID_BYTES 16
 #define CSC_UUID_V7_TIME 6 /* bytes of the time stamp */
 
-static int
-csc_uuid_is_dash(size_t at);
-static int
-csc_uuid_is_hex(unsigned char c);
+static int csc_uuid_is_dash(size_t at);
+static int csc_uuid_is_hex(unsigned char c);
 
 
 int

@@ -13,18 +13,16 @@
  * case) to out, which has room for CSC_UUID_LEN bytes; no NUL is added.
  * CSC_ERROR, and out untouched, when the text is anything else.
  */
-int
-csc_uuid_parse(csc_str_t text, unsigned char *out);
+int csc_uuid_parse(csc_str_t text, unsigned char *out);
 
 /* 1 when the text is a UUID in lower case. */
-int
-csc_uuid_is(csc_str_t text);
+int csc_uuid_is(csc_str_t text);
 
 /*
  * Writes a version 7 UUID to out (CSC_UUID_LEN bytes): unix_ms milliseconds
  * since 1970 and CSC_UUID_V7_RANDOM bytes from a cryptographic generator.
  */
-void
-csc_uuid_v7(uint64_t unix_ms, const unsigned char *random, unsigned char *out);
+void csc_uuid_v7(
+    uint64_t unix_ms, const unsigned char *random, unsigned char *out);
 
 #endif /* CSC_UUID_H */

@@ -27,35 +27,26 @@ enum {
     CSC_WS_ON_PAYLOAD
 };
 
-static int
-csc_ws_header_byte(
+static int csc_ws_header_byte(
     csc_ws_parser_t *parser, unsigned char byte, csc_ws_event_t *event);
-static int
-csc_ws_opcode(
+static int csc_ws_opcode(
     csc_ws_parser_t *parser, unsigned char byte, csc_ws_event_t *event);
-static int
-csc_ws_length(
+static int csc_ws_length(
     csc_ws_parser_t *parser, unsigned char byte, csc_ws_event_t *event);
-static int
-csc_ws_long_length(
+static int csc_ws_long_length(
     csc_ws_parser_t *parser, unsigned char byte, csc_ws_event_t *event);
-static int
-csc_ws_check_size(csc_ws_parser_t *parser, csc_ws_event_t *event);
-static int
-csc_ws_payload(
+static int csc_ws_check_size(csc_ws_parser_t *parser, csc_ws_event_t *event);
+static int csc_ws_payload(
     csc_ws_parser_t *parser, csc_str_t *input, csc_ws_event_t *event);
-static int
-csc_ws_data(csc_ws_parser_t *parser, csc_str_t piece, csc_ws_event_t *event);
-static int
-csc_ws_control(csc_ws_parser_t *parser, csc_str_t piece, csc_ws_event_t *event);
-static int
-csc_ws_closing(csc_ws_parser_t *parser, csc_ws_event_t *event);
-static int
-csc_ws_close_code_valid(int code);
-static void
-csc_ws_unmask(csc_ws_parser_t *parser, unsigned char *p, size_t len);
-static int
-csc_ws_fail(csc_ws_parser_t *parser, csc_ws_event_t *event, int code,
+static int csc_ws_data(
+    csc_ws_parser_t *parser, csc_str_t piece, csc_ws_event_t *event);
+static int csc_ws_control(
+    csc_ws_parser_t *parser, csc_str_t piece, csc_ws_event_t *event);
+static int csc_ws_closing(csc_ws_parser_t *parser, csc_ws_event_t *event);
+static int csc_ws_close_code_valid(int code);
+static void csc_ws_unmask(
+    csc_ws_parser_t *parser, unsigned char *p, size_t len);
+static int csc_ws_fail(csc_ws_parser_t *parser, csc_ws_event_t *event, int code,
     const char *reason);
 
 

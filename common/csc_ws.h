@@ -73,8 +73,7 @@ typedef struct {
     unsigned char control[CSC_WS_MAX_CONTROL];
 } csc_ws_parser_t;
 
-void
-csc_ws_parser_init(csc_ws_parser_t *parser, uint32_t max_message);
+void csc_ws_parser_init(csc_ws_parser_t *parser, uint32_t max_message);
 
 /*
  * Takes bytes from *input (advanced past what was used; the bytes are unmasked
@@ -89,29 +88,26 @@ csc_ws_parser_init(csc_ws_parser_t *parser, uint32_t max_message);
  * (5.2), close codes and reasons (7.4), UTF-8 as it streams (8.1), the size.
  * A binary frame is an error 1003.
  */
-int
-csc_ws_parse(csc_ws_parser_t *parser, csc_str_t *input, csc_ws_event_t *event);
+int csc_ws_parse(
+    csc_ws_parser_t *parser, csc_str_t *input, csc_ws_event_t *event);
 
 /*
  * Writes the header of an unfragmented, unmasked frame to out (room for
  * CSC_WS_MAX_HEADER) and returns its length, 2, 4 or 10.
  */
-size_t
-csc_ws_frame_header(int opcode, uint64_t payload, unsigned char *out);
+size_t csc_ws_frame_header(int opcode, uint64_t payload, unsigned char *out);
 
 /*
  * Writes a whole Close frame to out (room for 2 + CSC_WS_MAX_CONTROL) and
  * returns its length.  A reason that does not fit is cut between characters;
  * code 1005 gives a Close without a body.
  */
-size_t
-csc_ws_close_frame(int code, csc_str_t reason, unsigned char *out);
+size_t csc_ws_close_frame(int code, csc_str_t reason, unsigned char *out);
 
 /*
  * Sec-WebSocket-Accept (4.2.2) for a key, to out (CSC_WS_ACCEPT_LEN bytes).
  * CSC_ERROR when the key is not 16 bytes in base64.
  */
-int
-csc_ws_accept(csc_str_t key, unsigned char *out);
+int csc_ws_accept(csc_str_t key, unsigned char *out);
 
 #endif /* CSC_WS_H */

@@ -10,8 +10,7 @@
 #define CSC_WS_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #define CSC_WS_KEY_LEN 24 /* 16 bytes in base64: 22 digits, two '=' */
 
-static int
-csc_ws_key_valid(csc_str_t key);
+static int csc_ws_key_valid(csc_str_t key);
 
 
 size_t

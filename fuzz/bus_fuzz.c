@@ -8,12 +8,9 @@
 
 #include "csc_bus.h"
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-static void
-fuzz_round_trip(const csc_bus_message_t *message);
-static void
-fuzz_topics(csc_str_t topics);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+static void fuzz_round_trip(const csc_bus_message_t *message);
+static void fuzz_topics(csc_str_t topics);
 
 
 int

@@ -11,16 +11,11 @@
 
 #define FUZZ_FIELDS 6
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-static void
-fuzz_field(csc_str_t text, const csc_json_field_t *field);
-static void
-fuzz_raw(const csc_json_field_t *field);
-static void
-fuzz_string(csc_str_t value);
-static void
-fuzz_read_back(csc_json_writer_t *w, csc_json_field_t *field,
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+static void fuzz_field(csc_str_t text, const csc_json_field_t *field);
+static void fuzz_raw(const csc_json_field_t *field);
+static void fuzz_string(csc_str_t value);
+static void fuzz_read_back(csc_json_writer_t *w, csc_json_field_t *field,
     const csc_json_field_t *wanted);
 
 

@@ -5,12 +5,9 @@
 
 #include "csc_query.h"
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-static void
-fuzz_decode(csc_str_t text, int plus);
-static void
-fuzz_round_trip(csc_str_t text);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+static void fuzz_decode(csc_str_t text, int plus);
+static void fuzz_round_trip(csc_str_t text);
 
 
 int

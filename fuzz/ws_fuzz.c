@@ -19,17 +19,14 @@ typedef struct {
     int within;
 } fuzz_record_t;
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-static void
-fuzz_run(const uint8_t *data, size_t size, size_t step, fuzz_record_t *record);
-static int
-fuzz_piece(csc_ws_parser_t *parser, const uint8_t *data, size_t size,
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+static void fuzz_run(
+    const uint8_t *data, size_t size, size_t step, fuzz_record_t *record);
+static int fuzz_piece(csc_ws_parser_t *parser, const uint8_t *data, size_t size,
     fuzz_record_t *record);
-static void
-fuzz_data(fuzz_record_t *record, const csc_ws_event_t *event);
-static void
-fuzz_add(fuzz_record_t *record, int type, int code, csc_str_t payload);
+static void fuzz_data(fuzz_record_t *record, const csc_ws_event_t *event);
+static void fuzz_add(
+    fuzz_record_t *record, int type, int code, csc_str_t payload);
 
 
 /* The first byte is the size of the pieces of the third run. */

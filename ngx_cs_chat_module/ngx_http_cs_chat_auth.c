@@ -20,22 +20,18 @@
 #define KEY_SIZE 256       /* of a key in Redis */
 
 
-static void
-ngx_http_cs_chat_logged_out(void *data, redisReply *reply, csc_error_e error);
-static ngx_int_t
-ngx_http_cs_chat_ticket_hash(ngx_str_t *ticket, u_char *hash);
-static ngx_int_t
-ngx_http_cs_chat_ticket_value(ngx_http_request_t *r, ngx_str_t *value);
-static void
-ngx_http_cs_chat_ticket_issued(
+static void ngx_http_cs_chat_logged_out(
     void *data, redisReply *reply, csc_error_e error);
-static void
-ngx_http_cs_chat_ticket_redeemed(
+static ngx_int_t ngx_http_cs_chat_ticket_hash(ngx_str_t *ticket, u_char *hash);
+static ngx_int_t ngx_http_cs_chat_ticket_value(
+    ngx_http_request_t *r, ngx_str_t *value);
+static void ngx_http_cs_chat_ticket_issued(
     void *data, redisReply *reply, csc_error_e error);
-static ngx_int_t
-ngx_http_cs_chat_ticket_claims(ngx_http_request_t *r, redisReply *reply);
-static ngx_int_t
-ngx_http_cs_chat_word(ngx_str_t *rest, ngx_str_t *word);
+static void ngx_http_cs_chat_ticket_redeemed(
+    void *data, redisReply *reply, csc_error_e error);
+static ngx_int_t ngx_http_cs_chat_ticket_claims(
+    ngx_http_request_t *r, redisReply *reply);
+static ngx_int_t ngx_http_cs_chat_word(ngx_str_t *rest, ngx_str_t *word);
 
 
 ngx_int_t

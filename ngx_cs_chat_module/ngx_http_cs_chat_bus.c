@@ -67,66 +67,43 @@ typedef struct {
 } ngx_http_cs_chat_bus_t;
 
 
-static ngx_int_t
-ngx_http_cs_chat_bus_names(void);
-static void
-ngx_http_cs_chat_bus_commands_up(ngx_http_cs_chat_link_t *link);
-static void
-ngx_http_cs_chat_bus_subscriptions_up(ngx_http_cs_chat_link_t *link);
-static void
-ngx_http_cs_chat_bus_down(ngx_http_cs_chat_link_t *link);
-static void
-ngx_http_cs_chat_bus_failure(ngx_http_cs_chat_link_t *link);
-static void
-ngx_http_cs_chat_bus_load_revoked(void);
-static void
-ngx_http_cs_chat_bus_share_revoked(void *data, u_char *key, time_t expires);
-static void
-ngx_http_cs_chat_bus_revoked_loaded(
+static ngx_int_t ngx_http_cs_chat_bus_names(void);
+static void ngx_http_cs_chat_bus_commands_up(ngx_http_cs_chat_link_t *link);
+static void ngx_http_cs_chat_bus_subscriptions_up(
+    ngx_http_cs_chat_link_t *link);
+static void ngx_http_cs_chat_bus_down(ngx_http_cs_chat_link_t *link);
+static void ngx_http_cs_chat_bus_failure(ngx_http_cs_chat_link_t *link);
+static void ngx_http_cs_chat_bus_load_revoked(void);
+static void ngx_http_cs_chat_bus_share_revoked(
+    void *data, u_char *key, time_t expires);
+static void ngx_http_cs_chat_bus_revoked_loaded(
     redisAsyncContext *context, void *reply, void *data);
-static void
-ngx_http_cs_chat_bus_set_ready(void);
-static void
-ngx_http_cs_chat_bus_end_start(void);
+static void ngx_http_cs_chat_bus_set_ready(void);
+static void ngx_http_cs_chat_bus_end_start(void);
 
-static void
-ngx_http_cs_chat_bus_message(
+static void ngx_http_cs_chat_bus_message(
     redisAsyncContext *context, void *reply, void *data);
-static void
-ngx_http_cs_chat_bus_dropped(size_t len, const char *why);
-static void
-ngx_http_cs_chat_bus_on_reply(csc_bus_message_t *message);
-static void
-ngx_http_cs_chat_bus_on_control(csc_bus_message_t *message);
-static void
-ngx_http_cs_chat_bus_count(csc_bus_message_t *message);
-static void
-ngx_http_cs_chat_bus_pulse(ngx_event_t *ev);
-static void
-ngx_http_cs_chat_bus_forget_sources(void);
+static void ngx_http_cs_chat_bus_dropped(size_t len, const char *why);
+static void ngx_http_cs_chat_bus_on_reply(csc_bus_message_t *message);
+static void ngx_http_cs_chat_bus_on_control(csc_bus_message_t *message);
+static void ngx_http_cs_chat_bus_count(csc_bus_message_t *message);
+static void ngx_http_cs_chat_bus_pulse(ngx_event_t *ev);
+static void ngx_http_cs_chat_bus_forget_sources(void);
 
-static ngx_http_cs_chat_call_t *
-ngx_http_cs_chat_bus_call(ngx_msec_t timeout, void *data);
-static ngx_http_cs_chat_call_t *
-ngx_http_cs_chat_bus_find(ngx_rbtree_key_t id);
-static void
-ngx_http_cs_chat_bus_remove(ngx_http_cs_chat_call_t *call);
-static void
-ngx_http_cs_chat_bus_fail(ngx_http_cs_chat_call_t *call, csc_error_e error);
-static void
-ngx_http_cs_chat_bus_fail_later(ngx_http_cs_chat_call_t *call);
-static void
-ngx_http_cs_chat_bus_fail_all(void);
-static void
-ngx_http_cs_chat_bus_timeout(ngx_event_t *ev);
-static ngx_int_t
-ngx_http_cs_chat_bus_publish(const char *channel, size_t len,
+static ngx_http_cs_chat_call_t *ngx_http_cs_chat_bus_call(
+    ngx_msec_t timeout, void *data);
+static ngx_http_cs_chat_call_t *ngx_http_cs_chat_bus_find(ngx_rbtree_key_t id);
+static void ngx_http_cs_chat_bus_remove(ngx_http_cs_chat_call_t *call);
+static void ngx_http_cs_chat_bus_fail(
+    ngx_http_cs_chat_call_t *call, csc_error_e error);
+static void ngx_http_cs_chat_bus_fail_later(ngx_http_cs_chat_call_t *call);
+static void ngx_http_cs_chat_bus_fail_all(void);
+static void ngx_http_cs_chat_bus_timeout(ngx_event_t *ev);
+static ngx_int_t ngx_http_cs_chat_bus_publish(const char *channel, size_t len,
     csc_bus_message_t *message, redisCallbackFn *callback, void *data);
-static void
-ngx_http_cs_chat_bus_published(
+static void ngx_http_cs_chat_bus_published(
     redisAsyncContext *context, void *reply, void *id);
-static void
-ngx_http_cs_chat_bus_commanded(
+static void ngx_http_cs_chat_bus_commanded(
     redisAsyncContext *context, void *reply, void *id);
 
 

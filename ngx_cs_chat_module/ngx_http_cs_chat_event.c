@@ -39,50 +39,37 @@ typedef struct {
 } ngx_http_cs_chat_ask_t;
 
 
-static ngx_int_t
-ngx_http_cs_chat_event_read(ngx_http_cs_chat_session_t *session, csc_str_t text,
+static ngx_int_t ngx_http_cs_chat_event_read(
+    ngx_http_cs_chat_session_t *session, csc_str_t text,
     csc_json_field_t *fields);
-static u_char *
-ngx_http_cs_chat_event_scratch(size_t size, ngx_log_t *log);
-static void
-ngx_http_cs_chat_event_ask(ngx_http_cs_chat_session_t *session, csc_op_e op,
-    csc_str_t text, csc_json_field_t *fields);
-static ngx_http_cs_chat_ask_t *
-ngx_http_cs_chat_event_new_ask(ngx_http_cs_chat_session_t *session, csc_op_e op,
-    u_char *chat, csc_str_t client);
-static void
-ngx_http_cs_chat_event_reply(
+static u_char *ngx_http_cs_chat_event_scratch(size_t size, ngx_log_t *log);
+static void ngx_http_cs_chat_event_ask(ngx_http_cs_chat_session_t *session,
+    csc_op_e op, csc_str_t text, csc_json_field_t *fields);
+static ngx_http_cs_chat_ask_t *ngx_http_cs_chat_event_new_ask(
+    ngx_http_cs_chat_session_t *session, csc_op_e op, u_char *chat,
+    csc_str_t client);
+static void ngx_http_cs_chat_event_reply(
     void *data, csc_bus_message_t *reply, csc_error_e error);
-static void
-ngx_http_cs_chat_event_lines(
+static void ngx_http_cs_chat_event_lines(
     ngx_http_cs_chat_session_t *session, csc_str_t body);
-static ngx_int_t
-ngx_http_cs_chat_event_join(
+static ngx_int_t ngx_http_cs_chat_event_join(
     ngx_http_cs_chat_session_t *session, csc_str_t chat);
-static void
-ngx_http_cs_chat_event_joined(
+static void ngx_http_cs_chat_event_joined(
     ngx_http_cs_chat_ask_t *ask, csc_bus_message_t *reply);
-static ngx_uint_t
-ngx_http_cs_chat_event_joining(
+static ngx_uint_t ngx_http_cs_chat_event_joining(
     ngx_http_cs_chat_session_t *session, u_char *chat);
-static void
-ngx_http_cs_chat_event_ping(
+static void ngx_http_cs_chat_event_ping(
     ngx_http_cs_chat_session_t *session, csc_json_field_t *data);
-static void
-ngx_http_cs_chat_event_auth(
+static void ngx_http_cs_chat_event_auth(
     ngx_http_cs_chat_session_t *session, csc_json_field_t *fields);
-static ngx_int_t
-ngx_http_cs_chat_event_exchange(
+static ngx_int_t ngx_http_cs_chat_event_exchange(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_claims_t *claims);
-static void
-ngx_http_cs_chat_event_refuse(ngx_http_cs_chat_session_t *session,
+static void ngx_http_cs_chat_event_refuse(ngx_http_cs_chat_session_t *session,
     csc_error_e error, const char *sentence, const char *field,
     csc_json_field_t *fields);
-static void
-ngx_http_cs_chat_event_error(
+static void ngx_http_cs_chat_event_error(
     ngx_http_cs_chat_session_t *session, csc_fault_t *fault);
-static void
-ngx_http_cs_chat_event_count(ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_event_count(ngx_http_cs_chat_session_t *session);
 
 
 void

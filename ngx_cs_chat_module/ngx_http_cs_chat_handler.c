@@ -7,33 +7,25 @@
 #define MAX_KEY 256 /* bytes of an Idempotency-Key that are passed on */
 
 
-static const ngx_http_cs_chat_route_t *
-ngx_http_cs_chat_route(
+static const ngx_http_cs_chat_route_t *ngx_http_cs_chat_route(
     ngx_http_request_t *r, ngx_str_t *chat, const char **allow);
-static ngx_uint_t
-ngx_http_cs_chat_match(const char *pattern, ngx_str_t *path, ngx_str_t *chat);
-static const char *
-ngx_http_cs_chat_allow(ngx_uint_t methods);
-static ngx_int_t
-ngx_http_cs_chat_api_start(ngx_http_request_t *r);
-static ngx_int_t
-ngx_http_cs_chat_api_body(ngx_http_request_t *r);
-static ngx_int_t
-ngx_http_cs_chat_limit_body(ngx_http_request_t *r, size_t limit);
-static ngx_uint_t
-ngx_http_cs_chat_json_type(ngx_http_request_t *r);
-static void
-ngx_http_cs_chat_api_read(ngx_http_request_t *r);
-static ngx_int_t
-ngx_http_cs_chat_gather(ngx_http_request_t *r, csc_str_t *body);
-static ngx_int_t
-ngx_http_cs_chat_copy_buf(ngx_buf_t *b, u_char *dst);
-static ngx_int_t
-ngx_http_cs_chat_api_send(ngx_http_request_t *r, csc_str_t body);
-static ngx_int_t
-ngx_http_cs_chat_api_key(ngx_http_request_t *r, csc_str_t *key);
-static void
-ngx_http_cs_chat_api_reply(
+static ngx_uint_t ngx_http_cs_chat_match(
+    const char *pattern, ngx_str_t *path, ngx_str_t *chat);
+static const char *ngx_http_cs_chat_allow(ngx_uint_t methods);
+static ngx_int_t ngx_http_cs_chat_api_start(ngx_http_request_t *r);
+static ngx_int_t ngx_http_cs_chat_api_body(ngx_http_request_t *r);
+static ngx_int_t ngx_http_cs_chat_limit_body(
+    ngx_http_request_t *r, size_t limit);
+static ngx_uint_t ngx_http_cs_chat_json_type(ngx_http_request_t *r);
+static void ngx_http_cs_chat_api_read(ngx_http_request_t *r);
+static ngx_int_t ngx_http_cs_chat_gather(
+    ngx_http_request_t *r, csc_str_t *body);
+static ngx_int_t ngx_http_cs_chat_copy_buf(ngx_buf_t *b, u_char *dst);
+static ngx_int_t ngx_http_cs_chat_api_send(
+    ngx_http_request_t *r, csc_str_t body);
+static ngx_int_t ngx_http_cs_chat_api_key(
+    ngx_http_request_t *r, csc_str_t *key);
+static void ngx_http_cs_chat_api_reply(
     void *data, csc_bus_message_t *reply, csc_error_e error);
 
 

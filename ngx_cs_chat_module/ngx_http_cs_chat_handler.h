@@ -32,17 +32,15 @@ typedef struct ngx_http_cs_chat_route_s {
 
 
 /* Answered in NGINX: ngx_http_cs_chat_auth.c. */
-ngx_int_t
-ngx_http_cs_chat_logout(ngx_http_request_t *r);
-ngx_int_t
-ngx_http_cs_chat_issue_ticket(ngx_http_request_t *r);
+ngx_int_t ngx_http_cs_chat_logout(ngx_http_request_t *r);
+ngx_int_t ngx_http_cs_chat_issue_ticket(ngx_http_request_t *r);
 
 /*
  * Answers a login, a registration or a refresh: signs a token for the user of
  * the reply and puts both together.
  */
-ngx_int_t
-ngx_http_cs_chat_send_token(ngx_http_request_t *r, csc_bus_message_t *reply);
+ngx_int_t ngx_http_cs_chat_send_token(
+    ngx_http_request_t *r, csc_bus_message_t *reply);
 
 typedef void (*ngx_http_cs_chat_ticket_pt)(
     ngx_http_request_t *r, csc_error_e error);
@@ -52,9 +50,8 @@ typedef void (*ngx_http_cs_chat_ticket_pt)(
  * request's context; the handler hears how it went.  NGX_DONE, or what the
  * content handler returns.
  */
-ngx_int_t
-ngx_http_cs_chat_redeem_ticket(ngx_http_request_t *r, ngx_str_t *ticket,
-    ngx_http_cs_chat_ticket_pt handler);
+ngx_int_t ngx_http_cs_chat_redeem_ticket(ngx_http_request_t *r,
+    ngx_str_t *ticket, ngx_http_cs_chat_ticket_pt handler);
 
 
 #endif /* NGX_HTTP_CS_CHAT_HANDLER_H */

@@ -7,18 +7,14 @@
 #include "ngx_http_cs_chat_ws.h"
 
 
-static ngx_int_t
-ngx_http_cs_chat_handshake(ngx_http_request_t *r);
-static csc_error_e
-ngx_http_cs_chat_handshake_check(ngx_http_request_t *r, const char **sentence);
-static void
-ngx_http_cs_chat_handshake_redeemed(ngx_http_request_t *r, csc_error_e error);
-static ngx_int_t
-ngx_http_cs_chat_upgrade(ngx_http_request_t *r);
-static ngx_int_t
-ngx_http_cs_chat_upgrade_headers(ngx_http_request_t *r);
-static ngx_uint_t
-ngx_http_cs_chat_has_word(ngx_str_t header, const char *word);
+static ngx_int_t ngx_http_cs_chat_handshake(ngx_http_request_t *r);
+static csc_error_e ngx_http_cs_chat_handshake_check(
+    ngx_http_request_t *r, const char **sentence);
+static void ngx_http_cs_chat_handshake_redeemed(
+    ngx_http_request_t *r, csc_error_e error);
+static ngx_int_t ngx_http_cs_chat_upgrade(ngx_http_request_t *r);
+static ngx_int_t ngx_http_cs_chat_upgrade_headers(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_cs_chat_has_word(ngx_str_t header, const char *word);
 
 
 ngx_int_t

@@ -6,14 +6,11 @@
 #include "ngx_http_cs_chat_rest.h"
 
 
-static ngx_int_t
-ngx_http_cs_chat_ready(ngx_http_request_t *r);
-static void
-ngx_http_cs_chat_ready_reply(
+static ngx_int_t ngx_http_cs_chat_ready(ngx_http_request_t *r);
+static void ngx_http_cs_chat_ready_reply(
     void *data, csc_bus_message_t *reply, csc_error_e error);
-static ngx_int_t
-ngx_http_cs_chat_ready_answer(ngx_http_request_t *r, ngx_uint_t redis,
-    ngx_uint_t worker, ngx_uint_t database);
+static ngx_int_t ngx_http_cs_chat_ready_answer(ngx_http_request_t *r,
+    ngx_uint_t redis, ngx_uint_t worker, ngx_uint_t database);
 
 
 ngx_int_t

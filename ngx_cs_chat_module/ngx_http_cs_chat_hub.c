@@ -34,29 +34,24 @@ typedef struct {
 } ngx_http_cs_chat_hub_t;
 
 
-static size_t
-ngx_http_cs_chat_hub_name(u_char *buf, const char *kind, csc_str_t name);
-static ngx_http_cs_chat_topic_t *
-ngx_http_cs_chat_hub_find(u_char *name, size_t len);
-static ngx_http_cs_chat_topic_t *
-ngx_http_cs_chat_hub_topic(u_char *name, size_t len);
-static void
-ngx_http_cs_chat_hub_drop_held(ngx_http_cs_chat_follow_t *follow);
-static ngx_int_t
-ngx_http_cs_chat_hub_pass(csc_bus_message_t *event, ngx_uint_t chats,
-    ngx_http_cs_chat_frame_t **frame);
-static ngx_http_cs_chat_frame_t *
-ngx_http_cs_chat_hub_frame(csc_bus_message_t *event);
-static void
-ngx_http_cs_chat_hub_deliver(ngx_http_cs_chat_topic_t *topic,
+static size_t ngx_http_cs_chat_hub_name(
+    u_char *buf, const char *kind, csc_str_t name);
+static ngx_http_cs_chat_topic_t *ngx_http_cs_chat_hub_find(
+    u_char *name, size_t len);
+static ngx_http_cs_chat_topic_t *ngx_http_cs_chat_hub_topic(
+    u_char *name, size_t len);
+static void ngx_http_cs_chat_hub_drop_held(ngx_http_cs_chat_follow_t *follow);
+static ngx_int_t ngx_http_cs_chat_hub_pass(csc_bus_message_t *event,
+    ngx_uint_t chats, ngx_http_cs_chat_frame_t **frame);
+static ngx_http_cs_chat_frame_t *ngx_http_cs_chat_hub_frame(
+    csc_bus_message_t *event);
+static void ngx_http_cs_chat_hub_deliver(ngx_http_cs_chat_topic_t *topic,
     ngx_http_cs_chat_frame_t *frame, csc_str_t except);
-static void
-ngx_http_cs_chat_hub_keep(
+static void ngx_http_cs_chat_hub_keep(
     ngx_http_cs_chat_follow_t *follow, ngx_http_cs_chat_frame_t *frame);
-static void
-ngx_http_cs_chat_hub_restrict(csc_bus_message_t *event);
-static ngx_uint_t
-ngx_http_cs_chat_hub_in(ngx_http_cs_chat_session_t *session, csc_str_t topics);
+static void ngx_http_cs_chat_hub_restrict(csc_bus_message_t *event);
+static ngx_uint_t ngx_http_cs_chat_hub_in(
+    ngx_http_cs_chat_session_t *session, csc_str_t topics);
 
 
 static ngx_http_cs_chat_hub_t hub;

@@ -50,78 +50,67 @@ typedef struct {
 
 
 /* Before the first socket of a process. */
-void
-ngx_http_cs_chat_hub_init(ngx_log_t *log);
+void ngx_http_cs_chat_hub_init(ngx_log_t *log);
 
 /*
  * A frame with room for a payload of size bytes behind its header, with one
  * reference; the payload is at *payload.  NULL when out of memory.
  */
-ngx_http_cs_chat_frame_t *
-ngx_http_cs_chat_frame(int opcode, size_t size, u_char **payload);
-void
-ngx_http_cs_chat_frame_release(ngx_http_cs_chat_frame_t *frame);
+ngx_http_cs_chat_frame_t *ngx_http_cs_chat_frame(
+    int opcode, size_t size, u_char **payload);
+void ngx_http_cs_chat_frame_release(ngx_http_cs_chat_frame_t *frame);
 
 /*
  * The session follows the topic kind:name, "user:…".  Following twice is
  * following once.  NULL when out of memory.
  */
-ngx_http_cs_chat_follow_t *
-ngx_http_cs_chat_hub_follow(struct ngx_http_cs_chat_session_s *session,
-    const char *kind, csc_str_t name);
+ngx_http_cs_chat_follow_t *ngx_http_cs_chat_hub_follow(
+    struct ngx_http_cs_chat_session_s *session, const char *kind,
+    csc_str_t name);
 
 /* The session's follow of a topic, NULL when there is none. */
-ngx_http_cs_chat_follow_t *
-ngx_http_cs_chat_hub_following(struct ngx_http_cs_chat_session_s *session,
-    const char *kind, csc_str_t name);
+ngx_http_cs_chat_follow_t *ngx_http_cs_chat_hub_following(
+    struct ngx_http_cs_chat_session_s *session, const char *kind,
+    csc_str_t name);
 
 /* Ends a follow; what it holds is dropped. */
-void
-ngx_http_cs_chat_hub_unfollow(ngx_http_cs_chat_follow_t *follow);
+void ngx_http_cs_chat_hub_unfollow(ngx_http_cs_chat_follow_t *follow);
 
 /* Ends all follows of a session. */
-void
-ngx_http_cs_chat_hub_leave(struct ngx_http_cs_chat_session_s *session);
+void ngx_http_cs_chat_hub_leave(struct ngx_http_cs_chat_session_s *session);
 
 /* Holds what comes by the follow from now on. */
-void
-ngx_http_cs_chat_hub_hold(ngx_http_cs_chat_follow_t *follow);
+void ngx_http_cs_chat_hub_hold(ngx_http_cs_chat_follow_t *follow);
 
 /* Delivers what was held, but for messages up to seq, and holds no longer. */
-void
-ngx_http_cs_chat_hub_release(ngx_http_cs_chat_follow_t *follow, uint64_t seq);
+void ngx_http_cs_chat_hub_release(
+    ngx_http_cs_chat_follow_t *follow, uint64_t seq);
 
 typedef void (*ngx_http_cs_chat_topic_pt)(
     void *data, ngx_str_t *name, ngx_uint_t sockets);
 
 /* Visits all topics of a kind. */
-void
-ngx_http_cs_chat_hub_topics(
+void ngx_http_cs_chat_hub_topics(
     const char *kind, ngx_http_cs_chat_topic_pt visit, void *data);
 
 /* The number of sockets of this process that follow a topic. */
-ngx_uint_t
-ngx_http_cs_chat_hub_count(const char *kind, csc_str_t name);
+ngx_uint_t ngx_http_cs_chat_hub_count(const char *kind, csc_str_t name);
 
 /*
  * The sockets of a user that are not closing: their number, and the one that
  * has been open the longest (NULL where there is none).
  */
-ngx_uint_t
-ngx_http_cs_chat_hub_sockets(
+ngx_uint_t ngx_http_cs_chat_hub_sockets(
     csc_str_t user, struct ngx_http_cs_chat_session_s **oldest);
 
 /* Delivers an event of a chat worker to the sockets it is for. */
-void
-ngx_http_cs_chat_hub_event(csc_bus_message_t *event);
+void ngx_http_cs_chat_hub_event(csc_bus_message_t *event);
 
 /* Tells all sockets that they may have missed events. */
-void
-ngx_http_cs_chat_hub_resync(const char *reason);
+void ngx_http_cs_chat_hub_resync(const char *reason);
 
 /* A token is revoked: remembers it and closes its sockets. */
-void
-ngx_http_cs_chat_hub_revoke(u_char *key, time_t expires);
+void ngx_http_cs_chat_hub_revoke(u_char *key, time_t expires);
 
 
 #endif /* NGX_HTTP_CS_CHAT_HUB_H */

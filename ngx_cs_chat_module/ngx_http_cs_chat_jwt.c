@@ -11,19 +11,15 @@
 #define NGX_HTTP_CS_CHAT_MAX_NAME 256 /* bytes of a user name in a token */
 
 
-static ngx_uint_t
-ngx_http_cs_chat_jwt_shape(ngx_str_t *token);
-static ngx_int_t
-ngx_http_cs_chat_jwt_claims(ngx_http_cs_chat_jwt_conf_t *conf, jwt_t *jwt,
-    ngx_pool_t *pool, ngx_http_cs_chat_claims_t *claims);
-static ngx_int_t
-ngx_http_cs_chat_jwt_times(
+static ngx_uint_t ngx_http_cs_chat_jwt_shape(ngx_str_t *token);
+static ngx_int_t ngx_http_cs_chat_jwt_claims(ngx_http_cs_chat_jwt_conf_t *conf,
+    jwt_t *jwt, ngx_pool_t *pool, ngx_http_cs_chat_claims_t *claims);
+static ngx_int_t ngx_http_cs_chat_jwt_times(
     ngx_http_cs_chat_jwt_conf_t *conf, jwt_t *jwt, time_t *expires);
-static ngx_int_t
-ngx_http_cs_chat_jwt_key(
+static ngx_int_t ngx_http_cs_chat_jwt_key(
     jwt_t *jwt, ngx_str_t *token, ngx_http_cs_chat_claims_t *claims);
-static ngx_int_t
-ngx_http_cs_chat_jwt_copy(ngx_pool_t *pool, const char *text, ngx_str_t *copy);
+static ngx_int_t ngx_http_cs_chat_jwt_copy(
+    ngx_pool_t *pool, const char *text, ngx_str_t *copy);
 
 
 ngx_uint_t

@@ -34,24 +34,21 @@ typedef struct {
 
 
 /* 1 for a role of the product. */
-ngx_uint_t
-ngx_http_cs_chat_role_valid(ngx_str_t *role);
+ngx_uint_t ngx_http_cs_chat_role_valid(ngx_str_t *role);
 
 /*
  * Checks signature, algorithm, times and claims of a token; the claims are
  * copied into the pool.  NGX_OK; NGX_DECLINED for a token that is not to be
  * accepted; NGX_ERROR when out of memory.  Revocation is not looked at.
  */
-ngx_int_t
-ngx_http_cs_chat_jwt_verify(ngx_http_cs_chat_jwt_conf_t *conf, ngx_str_t *token,
-    ngx_pool_t *pool, ngx_http_cs_chat_claims_t *claims);
+ngx_int_t ngx_http_cs_chat_jwt_verify(ngx_http_cs_chat_jwt_conf_t *conf,
+    ngx_str_t *token, ngx_pool_t *pool, ngx_http_cs_chat_claims_t *claims);
 
 /*
  * Signs a token of the configured lifetime for user, username and role of the
  * claims.  NGX_OK and *token in the pool, or NGX_ERROR.
  */
-ngx_int_t
-ngx_http_cs_chat_jwt_sign(ngx_http_cs_chat_jwt_conf_t *conf,
+ngx_int_t ngx_http_cs_chat_jwt_sign(ngx_http_cs_chat_jwt_conf_t *conf,
     ngx_http_cs_chat_claims_t *claims, ngx_pool_t *pool, ngx_str_t *token);
 
 

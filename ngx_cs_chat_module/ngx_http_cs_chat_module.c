@@ -5,10 +5,8 @@
 #include "ngx_http_cs_chat_ws.h"
 
 
-static ngx_int_t
-ngx_http_cs_chat_init_process(ngx_cycle_t *cycle);
-static void
-ngx_http_cs_chat_exit_process(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_cs_chat_init_process(ngx_cycle_t *cycle);
+static void ngx_http_cs_chat_exit_process(ngx_cycle_t *cycle);
 
 
 static ngx_http_module_t ngx_http_cs_chat_module_ctx = {

@@ -99,47 +99,37 @@ extern ngx_module_t ngx_http_cs_chat_module;
 
 
 /* The request's context, made at the first call; NULL when out of memory. */
-ngx_http_cs_chat_ctx_t *
-ngx_http_cs_chat_ctx(ngx_http_request_t *r);
+ngx_http_cs_chat_ctx_t *ngx_http_cs_chat_ctx(ngx_http_request_t *r);
 
 /*
  * Looks for the request's token and checks it, once a request; later calls
  * give what the first one found.  CSC_E_NONE and ctx->claims, or what is wrong.
  * A ticket is not looked at here: it takes a round trip to Redis.
  */
-csc_error_e
-ngx_http_cs_chat_authenticate(ngx_http_request_t *r);
+csc_error_e ngx_http_cs_chat_authenticate(ngx_http_request_t *r);
 
 /*
  * The path below the location's prefix, without slashes around it.
  * NGX_DECLINED when the request is for another place.
  */
-ngx_int_t
-ngx_http_cs_chat_path(ngx_http_request_t *r, ngx_str_t *path);
+ngx_int_t ngx_http_cs_chat_path(ngx_http_request_t *r, ngx_str_t *path);
 
 /* The content handlers of the three kinds of location. */
-ngx_int_t
-ngx_http_cs_chat_api_handler(ngx_http_request_t *r);
-ngx_int_t
-ngx_http_cs_chat_websocket_handler(ngx_http_request_t *r);
-ngx_int_t
-ngx_http_cs_chat_health_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_cs_chat_api_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_cs_chat_websocket_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_cs_chat_health_handler(ngx_http_request_t *r);
 
 /* The directives, ngx_http_cs_chat_conf.c. */
 extern ngx_command_t ngx_http_cs_chat_commands[];
 
-void *
-ngx_http_cs_chat_create_main_conf(ngx_conf_t *cf);
-char *
-ngx_http_cs_chat_init_main_conf(ngx_conf_t *cf, void *conf);
-void *
-ngx_http_cs_chat_create_loc_conf(ngx_conf_t *cf);
-char *
-ngx_http_cs_chat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child);
+void *ngx_http_cs_chat_create_main_conf(ngx_conf_t *cf);
+char *ngx_http_cs_chat_init_main_conf(ngx_conf_t *cf, void *conf);
+void *ngx_http_cs_chat_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_cs_chat_merge_loc_conf(
+    ngx_conf_t *cf, void *parent, void *child);
 
 /* Variables for logs and limits, ngx_http_cs_chat_variables.c. */
-ngx_int_t
-ngx_http_cs_chat_add_variables(ngx_conf_t *cf);
+ngx_int_t ngx_http_cs_chat_add_variables(ngx_conf_t *cf);
 
 
 /* ngx_str_t and csc_str_t have the same members in the same order. */

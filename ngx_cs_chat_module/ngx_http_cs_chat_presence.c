@@ -17,19 +17,15 @@ typedef struct {
 } ngx_http_cs_chat_lines_t;
 
 
-static void
-ngx_http_cs_chat_presence_say(
+static void ngx_http_cs_chat_presence_say(
     ngx_str_t *user, u_char sign, ngx_http_cs_chat_session_t *session);
-static ngx_int_t
-ngx_http_cs_chat_presence_reserve(ngx_http_cs_chat_lines_t *lines, size_t len);
-static void
-ngx_http_cs_chat_presence_held(void *data, ngx_str_t *user, ngx_uint_t sockets);
-static void
-ngx_http_cs_chat_presence_flush(ngx_event_t *ev);
-static void
-ngx_http_cs_chat_presence_publish(unsigned shard);
-static void
-ngx_http_cs_chat_presence_timer(ngx_event_t *ev);
+static ngx_int_t ngx_http_cs_chat_presence_reserve(
+    ngx_http_cs_chat_lines_t *lines, size_t len);
+static void ngx_http_cs_chat_presence_held(
+    void *data, ngx_str_t *user, ngx_uint_t sockets);
+static void ngx_http_cs_chat_presence_flush(ngx_event_t *ev);
+static void ngx_http_cs_chat_presence_publish(unsigned shard);
+static void ngx_http_cs_chat_presence_timer(ngx_event_t *ev);
 
 
 static ngx_http_cs_chat_lines_t shards[CSC_BUS_SHARDS];

@@ -11,20 +11,15 @@
 
 
 /* Starts and ends the renewal in this process. */
-void
-ngx_http_cs_chat_presence_init(ngx_log_t *log);
-void
-ngx_http_cs_chat_presence_exit(void);
+void ngx_http_cs_chat_presence_init(ngx_log_t *log);
+void ngx_http_cs_chat_presence_exit(void);
 
 /* A session has begun (it follows its user by now), or has ended. */
-void
-ngx_http_cs_chat_presence_open(ngx_http_cs_chat_session_t *session);
-void
-ngx_http_cs_chat_presence_close(ngx_http_cs_chat_session_t *session);
+void ngx_http_cs_chat_presence_open(ngx_http_cs_chat_session_t *session);
+void ngx_http_cs_chat_presence_close(ngx_http_cs_chat_session_t *session);
 
 /* Announces every user of this process, at once. */
-void
-ngx_http_cs_chat_presence_renew(void);
+void ngx_http_cs_chat_presence_renew(void);
 
 
 #endif /* NGX_HTTP_CS_CHAT_PRESENCE_H */

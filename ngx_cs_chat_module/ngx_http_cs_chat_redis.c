@@ -10,43 +10,27 @@
 #define LONGEST_DELAY 2000   /* ms */
 
 
-static void
-ngx_http_cs_chat_link_connect(ngx_http_cs_chat_link_t *link);
-static ngx_int_t
-ngx_http_cs_chat_link_attach(ngx_http_cs_chat_link_t *link);
-static ngx_int_t
-ngx_http_cs_chat_link_tls(ngx_http_cs_chat_link_t *link);
-static void
-ngx_http_cs_chat_link_connected(const redisAsyncContext *context, int status);
-static void
-ngx_http_cs_chat_link_disconnected(
+static void ngx_http_cs_chat_link_connect(ngx_http_cs_chat_link_t *link);
+static ngx_int_t ngx_http_cs_chat_link_attach(ngx_http_cs_chat_link_t *link);
+static ngx_int_t ngx_http_cs_chat_link_tls(ngx_http_cs_chat_link_t *link);
+static void ngx_http_cs_chat_link_connected(
     const redisAsyncContext *context, int status);
-static void
-ngx_http_cs_chat_link_hello(
+static void ngx_http_cs_chat_link_disconnected(
+    const redisAsyncContext *context, int status);
+static void ngx_http_cs_chat_link_hello(
     redisAsyncContext *context, void *reply, void *last);
-static void
-ngx_http_cs_chat_link_timer(ngx_event_t *ev);
-static void
-ngx_http_cs_chat_link_broken(ngx_event_t *ev);
-static void
-ngx_http_cs_chat_link_drop(ngx_http_cs_chat_link_t *link);
-static void
-ngx_http_cs_chat_link_lost(ngx_http_cs_chat_link_t *link);
+static void ngx_http_cs_chat_link_timer(ngx_event_t *ev);
+static void ngx_http_cs_chat_link_broken(ngx_event_t *ev);
+static void ngx_http_cs_chat_link_drop(ngx_http_cs_chat_link_t *link);
+static void ngx_http_cs_chat_link_lost(ngx_http_cs_chat_link_t *link);
 
-static void
-ngx_http_cs_chat_link_readable(ngx_event_t *ev);
-static void
-ngx_http_cs_chat_link_writable(ngx_event_t *ev);
-static void
-ngx_http_cs_chat_link_add_read(void *data);
-static void
-ngx_http_cs_chat_link_del_read(void *data);
-static void
-ngx_http_cs_chat_link_add_write(void *data);
-static void
-ngx_http_cs_chat_link_del_write(void *data);
-static void
-ngx_http_cs_chat_link_cleanup(void *data);
+static void ngx_http_cs_chat_link_readable(ngx_event_t *ev);
+static void ngx_http_cs_chat_link_writable(ngx_event_t *ev);
+static void ngx_http_cs_chat_link_add_read(void *data);
+static void ngx_http_cs_chat_link_del_read(void *data);
+static void ngx_http_cs_chat_link_add_write(void *data);
+static void ngx_http_cs_chat_link_del_write(void *data);
+static void ngx_http_cs_chat_link_cleanup(void *data);
 
 
 void

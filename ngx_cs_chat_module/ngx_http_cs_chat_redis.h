@@ -39,20 +39,18 @@ struct ngx_http_cs_chat_link_s {
 
 
 /* Makes the first attempt at once; never fails for good. */
-void
-ngx_http_cs_chat_link_open(ngx_http_cs_chat_link_t *link);
+void ngx_http_cs_chat_link_open(ngx_http_cs_chat_link_t *link);
 
 /*
  * Gives the connection up from wherever the caller is, callbacks of hiredis
  * included; a new attempt follows.  why is for the log.
  */
-void
-ngx_http_cs_chat_link_break(ngx_http_cs_chat_link_t *link, const char *why);
+void ngx_http_cs_chat_link_break(
+    ngx_http_cs_chat_link_t *link, const char *why);
 
 /* Closes for good; pending callbacks get a NULL reply, on_down is not called.
  */
-void
-ngx_http_cs_chat_link_close(ngx_http_cs_chat_link_t *link);
+void ngx_http_cs_chat_link_close(ngx_http_cs_chat_link_t *link);
 
 
 #endif /* NGX_HTTP_CS_CHAT_REDIS_H */

@@ -2,24 +2,17 @@
 #include "ngx_http_cs_chat_zone.h"
 
 
-static void
-ngx_http_cs_chat_cleanup(void *data);
-static ngx_str_t
-ngx_http_cs_chat_token(ngx_http_request_t *r);
-static ngx_str_t
-ngx_http_cs_chat_bearer(ngx_str_t header);
-static ngx_str_t
-ngx_http_cs_chat_protocol_token(ngx_http_request_t *r);
-static ngx_int_t
-ngx_http_cs_chat_send_headers(
+static void ngx_http_cs_chat_cleanup(void *data);
+static ngx_str_t ngx_http_cs_chat_token(ngx_http_request_t *r);
+static ngx_str_t ngx_http_cs_chat_bearer(ngx_str_t header);
+static ngx_str_t ngx_http_cs_chat_protocol_token(ngx_http_request_t *r);
+static ngx_int_t ngx_http_cs_chat_send_headers(
     ngx_http_request_t *r, ngx_uint_t status, size_t len);
-static ngx_int_t
-ngx_http_cs_chat_cors(ngx_http_request_t *r);
-static ngx_uint_t
-ngx_http_cs_chat_origin_listed(
+static ngx_int_t ngx_http_cs_chat_cors(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_cs_chat_origin_listed(
     ngx_http_cs_chat_loc_conf_t *conf, ngx_str_t *origin);
-static void
-ngx_http_cs_chat_started(void *data, redisReply *reply, csc_error_e error);
+static void ngx_http_cs_chat_started(
+    void *data, redisReply *reply, csc_error_e error);
 
 
 /* The request's context and who it is from. */

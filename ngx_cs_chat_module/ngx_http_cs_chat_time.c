@@ -1,8 +1,8 @@
 #include "ngx_http_cs_chat_time.h"
 
 
-static void
-ngx_http_cs_chat_time_write(time_t seconds, ngx_uint_t msec, u_char *out);
+static void ngx_http_cs_chat_time_write(
+    time_t seconds, ngx_uint_t msec, u_char *out);
 
 
 void

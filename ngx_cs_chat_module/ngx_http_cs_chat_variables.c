@@ -6,19 +6,16 @@
 #include "ngx_http_cs_chat_module.h"
 
 
-static ngx_int_t
-ngx_http_cs_chat_variable_user(
+static ngx_int_t ngx_http_cs_chat_variable_user(
     ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t
-ngx_http_cs_chat_variable_role(
+static ngx_int_t ngx_http_cs_chat_variable_role(
     ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t
-ngx_http_cs_chat_variable_time(
+static ngx_int_t ngx_http_cs_chat_variable_time(
     ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_http_cs_chat_ctx_t *
-ngx_http_cs_chat_variable_ctx(ngx_http_request_t *r);
-static ngx_int_t
-ngx_http_cs_chat_variable_set(ngx_http_variable_value_t *v, ngx_str_t *value);
+static ngx_http_cs_chat_ctx_t *ngx_http_cs_chat_variable_ctx(
+    ngx_http_request_t *r);
+static ngx_int_t ngx_http_cs_chat_variable_set(
+    ngx_http_variable_value_t *v, ngx_str_t *value);
 
 
 static ngx_http_variable_t variables[] = {

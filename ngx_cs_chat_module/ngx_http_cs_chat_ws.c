@@ -14,59 +14,39 @@
 #define FIRST_OUT 8        /* slots of the ring of frames */
 
 
-static ngx_http_cs_chat_session_t *
-ngx_http_cs_chat_ws_session(ngx_connection_t *c);
-static void
-ngx_http_cs_chat_ws_read_handler(ngx_event_t *rev);
-static void
-ngx_http_cs_chat_ws_write_handler(ngx_event_t *wev);
-static void
-ngx_http_cs_chat_ws_flush_handler(ngx_event_t *ev);
-static void
-ngx_http_cs_chat_ws_drain(ngx_http_cs_chat_session_t *session);
-static void
-ngx_http_cs_chat_ws_read(ngx_http_cs_chat_session_t *session);
-static void
-ngx_http_cs_chat_ws_feed(ngx_http_cs_chat_session_t *session, csc_str_t input);
-static void
-ngx_http_cs_chat_ws_on_frame(
+static ngx_http_cs_chat_session_t *ngx_http_cs_chat_ws_session(
+    ngx_connection_t *c);
+static void ngx_http_cs_chat_ws_read_handler(ngx_event_t *rev);
+static void ngx_http_cs_chat_ws_write_handler(ngx_event_t *wev);
+static void ngx_http_cs_chat_ws_flush_handler(ngx_event_t *ev);
+static void ngx_http_cs_chat_ws_drain(ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_ws_read(ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_ws_feed(
+    ngx_http_cs_chat_session_t *session, csc_str_t input);
+static void ngx_http_cs_chat_ws_on_frame(
     ngx_http_cs_chat_session_t *session, csc_ws_event_t *event);
-static void
-ngx_http_cs_chat_ws_data(
+static void ngx_http_cs_chat_ws_data(
     ngx_http_cs_chat_session_t *session, csc_ws_event_t *event);
-static ngx_int_t
-ngx_http_cs_chat_ws_append(
+static ngx_int_t ngx_http_cs_chat_ws_append(
     ngx_http_cs_chat_session_t *session, csc_str_t piece);
-static void
-ngx_http_cs_chat_ws_copy(ngx_http_cs_chat_session_t *session, int opcode,
-    csc_str_t payload, ngx_uint_t wanted);
-static size_t *
-ngx_http_cs_chat_ws_waiting(
+static void ngx_http_cs_chat_ws_copy(ngx_http_cs_chat_session_t *session,
+    int opcode, csc_str_t payload, ngx_uint_t wanted);
+static size_t *ngx_http_cs_chat_ws_waiting(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame);
-static void
-ngx_http_cs_chat_ws_control(
+static void ngx_http_cs_chat_ws_control(
     ngx_http_cs_chat_session_t *session, int opcode, csc_str_t payload);
-static void
-ngx_http_cs_chat_ws_queue(
+static void ngx_http_cs_chat_ws_queue(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame);
-static ngx_int_t
-ngx_http_cs_chat_ws_grow(ngx_http_cs_chat_session_t *session);
-static void
-ngx_http_cs_chat_ws_pop(ngx_http_cs_chat_session_t *session);
-static void
-ngx_http_cs_chat_ws_discard(ngx_http_cs_chat_session_t *session);
-static void
-ngx_http_cs_chat_ws_write(ngx_http_cs_chat_session_t *session);
-static ngx_uint_t
-ngx_http_cs_chat_ws_writev(ngx_http_cs_chat_session_t *session);
-static void
-ngx_http_cs_chat_ws_timer(ngx_http_cs_chat_session_t *session);
-static ngx_uint_t
-ngx_http_cs_chat_ws_done(ngx_http_cs_chat_session_t *session);
-static void
-ngx_http_cs_chat_ws_end(ngx_http_cs_chat_session_t *session);
-static void
-ngx_http_cs_chat_ws_connected(ngx_http_cs_chat_session_t *session);
+static ngx_int_t ngx_http_cs_chat_ws_grow(ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_ws_pop(ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_ws_discard(ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_ws_write(ngx_http_cs_chat_session_t *session);
+static ngx_uint_t ngx_http_cs_chat_ws_writev(
+    ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_ws_timer(ngx_http_cs_chat_session_t *session);
+static ngx_uint_t ngx_http_cs_chat_ws_done(ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_ws_end(ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_ws_connected(ngx_http_cs_chat_session_t *session);
 
 
 static ngx_queue_t sessions;

@@ -63,16 +63,14 @@ typedef struct ngx_http_cs_chat_session_s {
 
 
 /* Before the first socket of a process. */
-void
-ngx_http_cs_chat_ws_init(ngx_log_t *log);
+void ngx_http_cs_chat_ws_init(ngx_log_t *log);
 
 /*
  * Takes the connection of an upgraded request over, for the caller of the
  * claims, and sends "connected".  NGX_OK, or NGX_ERROR when out of memory;
  * the request is then still the caller's.
  */
-ngx_int_t
-ngx_http_cs_chat_ws_open(
+ngx_int_t ngx_http_cs_chat_ws_open(
     ngx_http_request_t *r, ngx_http_cs_chat_claims_t *claims);
 
 /*
@@ -80,8 +78,7 @@ ngx_http_cs_chat_ws_open(
  * this turn of the loop with all others.  A reader that is too slow is closed.
  * The session is never freed by this or any other function below.
  */
-void
-ngx_http_cs_chat_ws_send(
+void ngx_http_cs_chat_ws_send(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame);
 
 /*
@@ -89,61 +86,52 @@ ngx_http_cs_chat_ws_send(
  * request goes out at any length, as a replay of many messages does: only one
  * who asks again before it has read what it asked for is too slow.
  */
-void
-ngx_http_cs_chat_ws_answer(ngx_http_cs_chat_session_t *session, csc_str_t text);
-void
-ngx_http_cs_chat_ws_text(ngx_http_cs_chat_session_t *session, csc_str_t text);
+void ngx_http_cs_chat_ws_answer(
+    ngx_http_cs_chat_session_t *session, csc_str_t text);
+void ngx_http_cs_chat_ws_text(
+    ngx_http_cs_chat_session_t *session, csc_str_t text);
 
 /*
  * The process' JSON writer, empty.  What was written goes out by
  * ngx_http_cs_chat_ws_written().
  */
-csc_json_writer_t *
-ngx_http_cs_chat_ws_writer(void);
-void
-ngx_http_cs_chat_ws_written(ngx_http_cs_chat_session_t *session);
+csc_json_writer_t *ngx_http_cs_chat_ws_writer(void);
+void ngx_http_cs_chat_ws_written(ngx_http_cs_chat_session_t *session);
 
 /* Queues the Close frame; the connection ends when the client has answered. */
-void
-ngx_http_cs_chat_ws_close(
+void ngx_http_cs_chat_ws_close(
     ngx_http_cs_chat_session_t *session, int code, const char *reason);
 
 /* Closes one who reads too slowly; what waits for it is dropped. */
-void
-ngx_http_cs_chat_ws_too_slow(ngx_http_cs_chat_session_t *session);
+void ngx_http_cs_chat_ws_too_slow(ngx_http_cs_chat_session_t *session);
 
 /* Sends "resync". */
-void
-ngx_http_cs_chat_ws_resync(
+void ngx_http_cs_chat_ws_resync(
     ngx_http_cs_chat_session_t *session, const char *reason);
 
 typedef void (*ngx_http_cs_chat_ws_pt)(
     ngx_http_cs_chat_session_t *session, const char *text);
 
 /* Calls a function for every session of this process. */
-void
-ngx_http_cs_chat_ws_each(ngx_http_cs_chat_ws_pt visit, const char *text);
+void ngx_http_cs_chat_ws_each(ngx_http_cs_chat_ws_pt visit, const char *text);
 
 /* The token of a session was exchanged: sets its timer anew. */
-void
-ngx_http_cs_chat_ws_rearm(ngx_http_cs_chat_session_t *session);
+void ngx_http_cs_chat_ws_rearm(ngx_http_cs_chat_session_t *session);
 
 /*
  * The follows that come of the claims: user, role and token.  NGX_ERROR when
  * out of memory.
  */
-ngx_int_t
-ngx_http_cs_chat_ws_follow(ngx_http_cs_chat_session_t *session);
+ngx_int_t ngx_http_cs_chat_ws_follow(ngx_http_cs_chat_session_t *session);
 
 /* --- ngx_http_cs_chat_event.c --- */
 
 /* A complete message of the client. */
-void
-ngx_http_cs_chat_event(ngx_http_cs_chat_session_t *session, csc_str_t text);
+void ngx_http_cs_chat_event(
+    ngx_http_cs_chat_session_t *session, csc_str_t text);
 
 /* Forgets the requests of a session that ends. */
-void
-ngx_http_cs_chat_event_cancel(ngx_http_cs_chat_session_t *session);
+void ngx_http_cs_chat_event_cancel(ngx_http_cs_chat_session_t *session);
 
 
 #endif /* NGX_HTTP_CS_CHAT_WS_H */

@@ -24,17 +24,13 @@ typedef struct {
 } ngx_http_cs_chat_zone_t;
 
 
-static ngx_int_t
-ngx_http_cs_chat_zone_init(ngx_shm_zone_t *zone, void *old);
-static void
-ngx_http_cs_chat_zone_insert(ngx_rbtree_node_t *root, ngx_rbtree_node_t *node,
-    ngx_rbtree_node_t *sentinel);
-static ngx_http_cs_chat_revoked_t *
-ngx_http_cs_chat_zone_find(ngx_http_cs_chat_shared_t *shared, u_char *key);
-static ngx_rbtree_key_t
-ngx_http_cs_chat_zone_hash(u_char *key);
-static void
-ngx_http_cs_chat_zone_purge(ngx_http_cs_chat_zone_t *ctx);
+static ngx_int_t ngx_http_cs_chat_zone_init(ngx_shm_zone_t *zone, void *old);
+static void ngx_http_cs_chat_zone_insert(ngx_rbtree_node_t *root,
+    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
+static ngx_http_cs_chat_revoked_t *ngx_http_cs_chat_zone_find(
+    ngx_http_cs_chat_shared_t *shared, u_char *key);
+static ngx_rbtree_key_t ngx_http_cs_chat_zone_hash(u_char *key);
+static void ngx_http_cs_chat_zone_purge(ngx_http_cs_chat_zone_t *ctx);
 
 
 ngx_shm_zone_t *

@@ -13,19 +13,18 @@
 
 
 /* Adds the zone to the cycle that is being configured. */
-ngx_shm_zone_t *
-ngx_http_cs_chat_zone_add(ngx_conf_t *cf, ngx_str_t *name, size_t size);
+ngx_shm_zone_t *ngx_http_cs_chat_zone_add(
+    ngx_conf_t *cf, ngx_str_t *name, size_t size);
 
 /*
  * Remembers a token key (NGX_HTTP_CS_CHAT_TOKEN_KEY_LEN bytes) until expires.
  * NGX_OK, also when it is known or past; NGX_DECLINED when the zone is full.
  */
-ngx_int_t
-ngx_http_cs_chat_zone_revoke(ngx_shm_zone_t *zone, u_char *key, time_t expires);
+ngx_int_t ngx_http_cs_chat_zone_revoke(
+    ngx_shm_zone_t *zone, u_char *key, time_t expires);
 
 /* 1 when the token is revoked. */
-ngx_uint_t
-ngx_http_cs_chat_zone_revoked(ngx_shm_zone_t *zone, u_char *key);
+ngx_uint_t ngx_http_cs_chat_zone_revoked(ngx_shm_zone_t *zone, u_char *key);
 
 typedef void (*ngx_http_cs_chat_zone_visit_pt)(
     void *data, u_char *key, time_t expires);
@@ -34,8 +33,7 @@ typedef void (*ngx_http_cs_chat_zone_visit_pt)(
  * Visits every token that is still revoked.  The visitor is called without
  * the lock, on a copy.  NGX_ERROR when out of memory.
  */
-ngx_int_t
-ngx_http_cs_chat_zone_each(ngx_shm_zone_t *zone,
+ngx_int_t ngx_http_cs_chat_zone_each(ngx_shm_zone_t *zone,
     ngx_http_cs_chat_zone_visit_pt visit, void *data, ngx_log_t *log);
 
 

@@ -10,7 +10,6 @@
  * half of it at random, so that many do not come back as one.  *delay is 0
  * to begin with and after each success.
  */
-uint64_t
-backoff_next(uint64_t *delay);
+uint64_t backoff_next(uint64_t *delay);
 
 #endif /* BACKOFF_H */

@@ -5,8 +5,7 @@
 #include "op.h"
 #include "reply.h"
 
-static void
-batch_send(batch_t *batch);
+static void batch_send(batch_t *batch);
 
 static void
 batch_queue_init(batch_queue_t *queue)

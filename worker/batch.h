@@ -38,16 +38,12 @@ typedef struct {
     uint64_t messages;
 } batch_t;
 
-int
-batch_init(batch_t *batch, uv_loop_t *loop, db_t *db, uint64_t max);
+int batch_init(batch_t *batch, uv_loop_t *loop, db_t *db, uint64_t max);
 
 /* Takes the item over; its request is answered and finished. */
-void
-batch_add(batch_t *batch, batch_item_t *item);
+void batch_add(batch_t *batch, batch_item_t *item);
 
-void
-batch_stop(batch_t *batch);
-void
-batch_free(batch_t *batch);
+void batch_stop(batch_t *batch);
+void batch_free(batch_t *batch);
 
 #endif /* BATCH_H */

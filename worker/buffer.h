@@ -16,38 +16,28 @@ typedef struct {
 } buffer_t;
 
 /* Room for len more bytes behind used; NULL when out of memory. */
-unsigned char *
-buffer_reserve(buffer_t *buffer, size_t len);
+unsigned char *buffer_reserve(buffer_t *buffer, size_t len);
 
-void
-buffer_append(buffer_t *buffer, const void *data, size_t len);
+void buffer_append(buffer_t *buffer, const void *data, size_t len);
 
-void
-buffer_append_str(buffer_t *buffer, csc_str_t text);
+void buffer_append_str(buffer_t *buffer, csc_str_t text);
 
-void
-buffer_append_text(buffer_t *buffer, const char *text);
+void buffer_append_text(buffer_t *buffer, const char *text);
 
 /* A NUL behind the content, counted in used. */
-void
-buffer_end(buffer_t *buffer);
+void buffer_end(buffer_t *buffer);
 
 /*
  * The text form of a PostgreSQL array: begin, elements, close.  A NULL data
  * pointer is the element NULL.  The elements hold no NUL byte.
  */
-void
-buffer_array(buffer_t *buffer);
-void
-buffer_element(buffer_t *buffer, csc_str_t element);
-void
-buffer_array_close(buffer_t *buffer);
+void buffer_array(buffer_t *buffer);
+void buffer_element(buffer_t *buffer, csc_str_t element);
+void buffer_array_close(buffer_t *buffer);
 
 /* Empties it, keeping its memory unless that has become very large. */
-void
-buffer_reset(buffer_t *buffer);
+void buffer_reset(buffer_t *buffer);
 
-void
-buffer_free(buffer_t *buffer);
+void buffer_free(buffer_t *buffer);
 
 #endif /* BUFFER_H */

@@ -86,59 +86,46 @@ typedef struct bus_s {
     log_limit_t unsent_log;
 } bus_t;
 
-int
-bus_init(bus_t *bus, uv_loop_t *loop, const config_t *config,
+int bus_init(bus_t *bus, uv_loop_t *loop, const config_t *config,
     const redis_address_t *address, const bus_handlers_t *handlers);
 
-void
-bus_start(bus_t *bus);
+void bus_start(bus_t *bus);
 
 /*
  * Asks for a shard's requests, and keeps asking over every reconnect until
  * bus_unsubscribe(), which ends in a call of handlers.unsubscribed (at once
  * where Redis is away).
  */
-void
-bus_subscribe(bus_t *bus, unsigned shard);
-void
-bus_unsubscribe(bus_t *bus, unsigned shard);
+void bus_subscribe(bus_t *bus, unsigned shard);
+void bus_unsubscribe(bus_t *bus, unsigned shard);
 
 /* 1 when both links to Redis stand. */
-int
-bus_connected(const bus_t *bus);
+int bus_connected(const bus_t *bus);
 
 /*
  * Sends the reply, of which the caller has set status, body and what belongs
  * to the operation.  Nothing is sent where nobody waits.
  */
-void
-bus_reply(bus_t *bus, const request_t *request, csc_bus_message_t *reply);
+void bus_reply(bus_t *bus, const request_t *request, csc_bus_message_t *reply);
 
 /* Numbers and sends an event, of which all else is set. */
-void
-bus_event(bus_t *bus, csc_bus_message_t *event);
+void bus_event(bus_t *bus, csc_bus_message_t *event);
 
 /* Sends a request without a reply to whoever holds the user's shard. */
-void
-bus_request(bus_t *bus, csc_op_e op, csc_str_t user);
+void bus_request(bus_t *bus, csc_op_e op, csc_str_t user);
 
 /* The request is done with; it is freed. */
-void
-bus_finish(bus_t *bus, request_t *request);
+void bus_finish(bus_t *bus, request_t *request);
 
 /* 1, and counted, when nobody waits for the answer any more. */
-int
-bus_expired(bus_t *bus, const request_t *request);
+int bus_expired(bus_t *bus, const request_t *request);
 
 /* Counts and, at times, logs a message that makes no sense. */
-void
-bus_bad(bus_t *bus, const char *why, csc_str_t op);
+void bus_bad(bus_t *bus, const char *why, csc_str_t op);
 
 /* Writes what is queued and disconnects. */
-void
-bus_stop(bus_t *bus);
+void bus_stop(bus_t *bus);
 
-void
-bus_free(bus_t *bus);
+void bus_free(bus_t *bus);
 
 #endif /* BUS_H */

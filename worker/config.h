@@ -52,18 +52,14 @@ typedef struct {
  * Reads defaults, file, environment and flags.  CSC_ERROR, with a sentence in
  * error (never with a URL's password), for anything that is not right.
  */
-int
-config_load(config_t *config, config_arguments_t *arguments, int argc,
+int config_load(config_t *config, config_arguments_t *arguments, int argc,
     char **argv, char *error, size_t size);
 
-int
-config_production(const config_t *config);
+int config_production(const config_t *config);
 
 /* The text of --help. */
-void
-config_help(FILE *out);
+void config_help(FILE *out);
 
-void
-config_free(config_t *config);
+void config_free(config_t *config);
 
 #endif /* CONFIG_H */

@@ -99,101 +99,71 @@ typedef struct db_s {
     unsigned closing : 1;
 } db_t;
 
-int
-db_init(db_t *db, uv_loop_t *loop, const config_t *config,
+int db_init(db_t *db, uv_loop_t *loop, const config_t *config,
     const db_handlers_t *handlers);
 
-void
-db_start(db_t *db);
+void db_start(db_t *db);
 
 /* 1 when statements for writing, or for reading, would be sent now. */
-int
-db_writable(const db_t *db);
-int
-db_readable(const db_t *db);
+int db_writable(const db_t *db);
+int db_readable(const db_t *db);
 
 /*
  * A query, to which parameters are added in the order of the statement, and
  * which db_submit() takes over.  NULL, which all of these take too, when out
  * of memory; failures behind that are remembered, and told by db_submit().
  */
-db_query_t *
-db_query(statement_e statement, uint64_t deadline, db_done_fn done, void *data);
+db_query_t *db_query(
+    statement_e statement, uint64_t deadline, db_done_fn done, void *data);
 
-void
-db_str(db_query_t *query, csc_str_t value);
-void
-db_text(db_query_t *query, const char *value); /* NULL: NULL */
-void
-db_int(db_query_t *query, int64_t value);
-void
-db_bool(db_query_t *query, int value);
-void
-db_null(db_query_t *query);
+void db_str(db_query_t *query, csc_str_t value);
+void db_text(db_query_t *query, const char *value); /* NULL: NULL */
+void db_int(db_query_t *query, int64_t value);
+void db_bool(db_query_t *query, int value);
+void db_null(db_query_t *query);
 
 /* Begins and ends a value that is written to the query's own buffer. */
-buffer_t *
-db_value(db_query_t *query); /* not for NULL */
-void
-db_value_end(db_query_t *query);
+buffer_t *db_value(db_query_t *query); /* not for NULL */
+void db_value_end(db_query_t *query);
 
 /*
  * Sends the query or queues it.  done is called once, possibly before this
  * returns: with DB_UNAVAILABLE where there is no session, or, for a NULL
  * query, not at all and CSC_ERROR is returned.
  */
-int
-db_submit(db_t *db, db_query_t *query);
+int db_submit(db_t *db, db_query_t *query);
 
 /* Frees a query that is not to be sent after all. */
-void
-db_drop(db_query_t *query);
+void db_drop(db_query_t *query);
 
 /* Queries that are queued or on the way. */
-size_t
-db_pending(const db_t *db);
+size_t db_pending(const db_t *db);
 
 /* Closes all sessions; what is pending ends with DB_UNKNOWN. */
-void
-db_stop(db_t *db);
+void db_stop(db_t *db);
 
-void
-db_free(db_t *db);
+void db_free(db_t *db);
 
 /* --- between db.c and db_session.c --- */
 
-int
-db_session_init(db_session_t *session, db_t *db, int writer);
-void
-db_session_start(db_session_t *session);
-void
-db_session_send(db_session_t *session, db_query_t *query);
-void
-db_session_watch(db_session_t *session);
-void
-db_session_stop(db_session_t *session);
+int db_session_init(db_session_t *session, db_t *db, int writer);
+void db_session_start(db_session_t *session);
+void db_session_send(db_session_t *session, db_query_t *query);
+void db_session_watch(db_session_t *session);
+void db_session_stop(db_session_t *session);
 
-void
-db_queue_init(db_queue_t *queue);
-void
-db_queue_push(db_queue_t *queue, db_query_t *query);
-void
-db_queue_push_front(db_queue_t *queue, db_query_t *query);
-db_query_t *
-db_queue_shift(db_queue_t *queue);
+void db_queue_init(db_queue_t *queue);
+void db_queue_push(db_queue_t *queue, db_query_t *query);
+void db_queue_push_front(db_queue_t *queue, db_query_t *query);
+db_query_t *db_queue_shift(db_queue_t *queue);
 
 /* Calls done and frees the query. */
-void
-db_finish(db_query_t *query, db_status_e status, const PGresult *result);
+void db_finish(db_query_t *query, db_status_e status, const PGresult *result);
 /* Runs it again, on whichever session. */
-void
-db_again(db_t *db, db_query_t *query);
-void
-db_session_up(db_session_t *session);
-void
-db_session_down(db_session_t *session);
+void db_again(db_t *db, db_query_t *query);
+void db_session_up(db_session_t *session);
+void db_session_down(db_session_t *session);
 /* Gives waiting queries to sessions with room. */
-void
-db_dispatch(db_t *db);
+void db_dispatch(db_t *db);
 
 #endif /* DB_H */

@@ -16,11 +16,9 @@
     " SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;"          \
     " SET tcp_keepalives_count = 3; SET statement_timeout = %llu"
 
-static void
-db_session_on_event(uv_poll_t *poll, int status, int events);
+static void db_session_on_event(uv_poll_t *poll, int status, int events);
 
-static void
-db_session_on_timer(uv_timer_t *timer);
+static void db_session_on_timer(uv_timer_t *timer);
 
 static void
 db_session_on_poll_closed(uv_handle_t *handle)

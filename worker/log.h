@@ -59,24 +59,20 @@ typedef struct {
     } while (0)
 
 /* The smallest level that is written from now on. */
-void
-log_set_level(log_level_e level);
+void log_set_level(log_level_e level);
 
-int
-log_enabled(log_level_e level);
+int log_enabled(log_level_e level);
 
 /* CSC_ERROR for a name that is none of debug, info, warn, error, off. */
-int
-log_level_by_name(const char *name, log_level_e *level);
+int log_level_by_name(const char *name, log_level_e *level);
 
-void
-log_write(log_level_e level, const char *message, const log_field_t *fields);
+void log_write(
+    log_level_e level, const char *message, const log_field_t *fields);
 
 /*
  * 1 when the next line may be written: ten in ten seconds.  *suppressed is
  * how many were swallowed since the last one that was written.
  */
-int
-log_allowed(log_limit_t *limit, uint64_t *suppressed);
+int log_allowed(log_limit_t *limit, uint64_t *suppressed);
 
 #endif /* LOG_H */

@@ -29,17 +29,14 @@ typedef struct ops_s {
 } ops_t;
 
 /* CSC_ERROR when out of memory; the other members are set by the caller. */
-int
-ops_init(ops_t *ops);
-void
-ops_free(ops_t *ops);
+int ops_init(ops_t *ops);
+void ops_free(ops_t *ops);
 
 /*
  * Carries out a request that came over the bus: it is answered, now or
  * later, and finished.  serving is 0 where the shard is not held any more.
  */
-void
-ops_request(ops_t *ops, request_t *request, int serving);
+void ops_request(ops_t *ops, request_t *request, int serving);
 
 /*
  * A handler checks the input and starts the work.  CSC_OK: it has taken the
@@ -48,65 +45,41 @@ ops_request(ops_t *ops, request_t *request, int serving);
 typedef int (*op_handler_fn)(request_t *request, csc_fault_t *fault);
 
 /* A query whose outcome answers the request, with the caller as $1. */
-db_query_t *
-op_query(request_t *request, statement_e statement);
+db_query_t *op_query(request_t *request, statement_e statement);
 
 /* Sends a query from op_query(); CSC_OK, as a handler returns. */
-int
-op_submit(request_t *request, db_query_t *query);
+int op_submit(request_t *request, db_query_t *query);
 
 /* auth.* */
-int
-op_auth_login(request_t *request, csc_fault_t *fault);
-int
-op_auth_register(request_t *request, csc_fault_t *fault);
-int
-op_auth_refresh(request_t *request, csc_fault_t *fault);
+int op_auth_login(request_t *request, csc_fault_t *fault);
+int op_auth_register(request_t *request, csc_fault_t *fault);
+int op_auth_refresh(request_t *request, csc_fault_t *fault);
 
 /* users.*, agents.*, customers.* */
-int
-op_users_me(request_t *request, csc_fault_t *fault);
-int
-op_users_list(request_t *request, csc_fault_t *fault);
-int
-op_users_status(request_t *request, csc_fault_t *fault);
-int
-op_agents_available(request_t *request, csc_fault_t *fault);
-int
-op_customers_available(request_t *request, csc_fault_t *fault);
+int op_users_me(request_t *request, csc_fault_t *fault);
+int op_users_list(request_t *request, csc_fault_t *fault);
+int op_users_status(request_t *request, csc_fault_t *fault);
+int op_agents_available(request_t *request, csc_fault_t *fault);
+int op_customers_available(request_t *request, csc_fault_t *fault);
 
 /* chats.* */
-int
-op_chats_list(request_t *request, csc_fault_t *fault);
-int
-op_chats_create(request_t *request, csc_fault_t *fault);
-int
-op_chats_get(request_t *request, csc_fault_t *fault);
-int
-op_chats_status(request_t *request, csc_fault_t *fault);
-int
-op_chats_archive(request_t *request, csc_fault_t *fault);
-int
-op_chats_unarchive(request_t *request, csc_fault_t *fault);
-int
-op_chats_delete(request_t *request, csc_fault_t *fault);
-int
-op_chats_join(request_t *request, csc_fault_t *fault);
-int
-op_chats_leave(request_t *request, csc_fault_t *fault);
+int op_chats_list(request_t *request, csc_fault_t *fault);
+int op_chats_create(request_t *request, csc_fault_t *fault);
+int op_chats_get(request_t *request, csc_fault_t *fault);
+int op_chats_status(request_t *request, csc_fault_t *fault);
+int op_chats_archive(request_t *request, csc_fault_t *fault);
+int op_chats_unarchive(request_t *request, csc_fault_t *fault);
+int op_chats_delete(request_t *request, csc_fault_t *fault);
+int op_chats_join(request_t *request, csc_fault_t *fault);
+int op_chats_leave(request_t *request, csc_fault_t *fault);
 
 /* messages.* */
-int
-op_messages_send(request_t *request, csc_fault_t *fault);
-int
-op_messages_list(request_t *request, csc_fault_t *fault);
+int op_messages_send(request_t *request, csc_fault_t *fault);
+int op_messages_list(request_t *request, csc_fault_t *fault);
 
 /* presence.* and health */
-int
-op_presence_update(request_t *request, csc_fault_t *fault);
-int
-op_presence_login(request_t *request, csc_fault_t *fault);
-int
-op_health(request_t *request, csc_fault_t *fault);
+int op_presence_update(request_t *request, csc_fault_t *fault);
+int op_presence_login(request_t *request, csc_fault_t *fault);
+int op_health(request_t *request, csc_fault_t *fault);
 
 #endif /* OP_H */

@@ -34,8 +34,7 @@ typedef void (*password_done_fn)(
     void *data, password_status_e status, const char *hash);
 
 /* Makes the dummy hash, which takes a moment.  CSC_ERROR without crypt(3). */
-int
-passwords_init(passwords_t *passwords, uv_loop_t *loop, uint64_t max);
+int passwords_init(passwords_t *passwords, uv_loop_t *loop, uint64_t max);
 
 /*
  * Both copy the password, wipe the copy afterwards, and call done later from
@@ -44,22 +43,18 @@ passwords_init(passwords_t *passwords, uv_loop_t *loop, uint64_t max);
  * PASSWORD_WRONG.  That answer always comes after the time of the slowest
  * kind of hash in use, so that it doesn't tell who exists.
  */
-int
-password_verify(passwords_t *passwords, csc_str_t password, const char *hash,
+int password_verify(passwords_t *passwords, csc_str_t password,
+    const char *hash, password_done_fn done, void *data);
+int password_hash(passwords_t *passwords, csc_str_t password,
     password_done_fn done, void *data);
-int
-password_hash(passwords_t *passwords, csc_str_t password, password_done_fn done,
-    void *data);
 
 /*
  * Makes a hash right away (hash: PASSWORD_HASH_MAX bytes).  CSC_ERROR without
  * memory or randomness.
  */
-int
-password_hash_now(csc_str_t password, char *hash);
+int password_hash_now(csc_str_t password, char *hash);
 
 /* 1 when a new hash would have another algorithm or cost. */
-int
-password_outdated(const passwords_t *passwords, const char *hash);
+int password_outdated(const passwords_t *passwords, const char *hash);
 
 #endif /* PASSWORD_H */

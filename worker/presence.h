@@ -37,37 +37,28 @@ typedef struct {
     size_t count;
 } presence_t;
 
-int
-presence_init(presence_t *presence, uv_loop_t *loop, const config_t *config,
+int presence_init(presence_t *presence, uv_loop_t *loop, const config_t *config,
     bus_t *bus, db_t *db, struct ops_s *ops);
 
 /* Shards of which taken[shard] is 1 came to this worker. */
-void
-presence_acquired(presence_t *presence, const unsigned char *taken);
+void presence_acquired(presence_t *presence, const unsigned char *taken);
 /* The shard went. */
-void
-presence_released(presence_t *presence, unsigned shard);
+void presence_released(presence_t *presence, unsigned shard);
 
 /* A line of presence.update: '+', '=' or '-', the user and, for '+', conn. */
-int
-presence_line(
+int presence_line(
     presence_t *presence, unsigned shard, csc_str_t process, csc_str_t line);
 
 /* A login counts as presence for the grace time. */
-void
-presence_logged_in(presence_t *presence, csc_str_t user);
+void presence_logged_in(presence_t *presence, csc_str_t user);
 
 /* Writes what has changed, unless that is being done. */
-void
-presence_flush(presence_t *presence);
+void presence_flush(presence_t *presence);
 
 /* Carries out and answers PUT users/status. */
-void
-presence_hide(presence_t *presence, request_t *request, int hidden);
+void presence_hide(presence_t *presence, request_t *request, int hidden);
 
-void
-presence_stop(presence_t *presence);
-void
-presence_free(presence_t *presence);
+void presence_stop(presence_t *presence);
+void presence_free(presence_t *presence);
 
 #endif /* PRESENCE_H */

@@ -43,31 +43,25 @@ typedef struct {
 } presence_table_t;
 
 /* NULL where there is none. */
-presence_user_t *
-presence_table_find(const presence_table_t *table, csc_str_t id);
+presence_user_t *presence_table_find(
+    const presence_table_t *table, csc_str_t id);
 
 /* The user, made where there is none; NULL when out of memory. */
-presence_user_t *
-presence_table_get(presence_table_t *table, csc_str_t id);
+presence_user_t *presence_table_get(presence_table_t *table, csc_str_t id);
 
 /* Calls visit for every user; one for which it returns 0 is removed. */
-void
-presence_table_sweep(presence_table_t *table,
+void presence_table_sweep(presence_table_t *table,
     int (*visit)(void *data, presence_user_t *user), void *data);
 
-void
-presence_table_clear(presence_table_t *table);
+void presence_table_clear(presence_table_t *table);
 
 /* The process holds the user until expires.  CSC_ERROR when out of memory. */
-int
-presence_hold(presence_user_t *user, csc_str_t process, uint64_t expires);
+int presence_hold(presence_user_t *user, csc_str_t process, uint64_t expires);
 
 /* It holds the user no more. */
-void
-presence_let_go(presence_user_t *user, csc_str_t process);
+void presence_let_go(presence_user_t *user, csc_str_t process);
 
 /* Drops the holders that have not renewed. */
-void
-presence_expire(presence_user_t *user, uint64_t now);
+void presence_expire(presence_user_t *user, uint64_t now);
 
 #endif /* PRESENCE_TABLE_H */

@@ -21,13 +21,11 @@ typedef struct {
  * or a bare /path; user and password are percent-encoded.  CSC_ERROR with a
  * sentence in error.
  */
-int
-redis_address_parse(
+int redis_address_parse(
     const char *url, redis_address_t *address, char *error, size_t size);
 
 /* Takes the password from the first line of a file. */
-int
-redis_address_password_file(
+int redis_address_password_file(
     const char *path, redis_address_t *address, char *error, size_t size);
 
 #endif /* REDIS_ADDRESS_H */

@@ -10,11 +10,9 @@
 
 #define REDIS_STEADY 5000 /* ms after which a link counts as sound */
 
-static void
-redis_link_connect(redis_link_t *link);
+static void redis_link_connect(redis_link_t *link);
 
-static void
-redis_link_retry(redis_link_t *link, const char *reason);
+static void redis_link_retry(redis_link_t *link, const char *reason);
 
 static void
 redis_link_on_timer(uv_timer_t *timer)

@@ -41,34 +41,28 @@ struct redis_link_s {
 };
 
 /* CSC_ERROR when the loop has no more handles. */
-int
-redis_link_init(redis_link_t *link, uv_loop_t *loop,
+int redis_link_init(redis_link_t *link, uv_loop_t *loop,
     const redis_address_t *address, const char *name, uint64_t connect_timeout,
     const redis_handlers_t *handlers);
 
 /* Connects, now and for ever until it is stopped. */
-void
-redis_link_start(redis_link_t *link);
+void redis_link_start(redis_link_t *link);
 
 /*
  * Sends a command if the link is ready; fn may be NULL.  CSC_ERROR when it
  * was not queued.  As with hiredis, fn gets a NULL reply when the connection
  * goes away, and data must outlive the link.
  */
-int
-redis_link_command(redis_link_t *link, redisCallbackFn *fn, void *data,
+int redis_link_command(redis_link_t *link, redisCallbackFn *fn, void *data,
     int argc, const char **argv, const size_t *lens);
 
 /* Bytes that are queued and not yet written. */
-size_t
-redis_link_backlog(const redis_link_t *link);
+size_t redis_link_backlog(const redis_link_t *link);
 
 /* Drops the connection because it is of no use, and connects again. */
-void
-redis_link_restart(redis_link_t *link, const char *reason);
+void redis_link_restart(redis_link_t *link, const char *reason);
 
 /* Writes what is queued, then disconnects for good. */
-void
-redis_link_stop(redis_link_t *link);
+void redis_link_stop(redis_link_t *link);
 
 #endif /* REDIS_LINK_H */

@@ -12,7 +12,6 @@
 #include <hiredis/async.h>
 
 /* REDIS_ERR when out of memory; the context is as it was then. */
-int
-redis_uv_attach(redisAsyncContext *context, uv_loop_t *loop);
+int redis_uv_attach(redisAsyncContext *context, uv_loop_t *loop);
 
 #endif /* REDIS_UV_H */

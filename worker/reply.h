@@ -10,44 +10,35 @@
 
 /* Each of these answers the request and is done with it (bus_finish()). */
 
-void
-reply_fault(request_t *request, const csc_fault_t *fault);
+void reply_fault(request_t *request, const csc_fault_t *fault);
 
 /* A fault with its default sentence. */
-void
-reply_error(request_t *request, csc_error_e error);
+void reply_error(request_t *request, csc_error_e error);
 
 /* What a query that did not succeed means to the asker. */
-void
-reply_status(request_t *request, db_status_e status);
+void reply_status(request_t *request, db_status_e status);
 
 /*
  * A row of kind "reply".  replay, which may be empty, is sent ahead of it
  * over a WebSocket.
  */
-void
-reply_row(
+void reply_row(
     request_t *request, const PGresult *result, int row, csc_str_t replay);
 
 /* The user alone, from which the module makes the answer with a token. */
-void
-reply_user(request_t *request, int status, csc_str_t id, csc_str_t role,
+void reply_user(request_t *request, int status, csc_str_t id, csc_str_t role,
     csc_str_t username, csc_str_t body);
 
 /* A success that has no body. */
-void
-reply_empty(request_t *request, int status);
+void reply_empty(request_t *request, int status);
 
 /* A column of a row of kind outcome; data is NULL where it is NULL. */
-csc_str_t
-reply_column(const PGresult *result, int row, int column);
+csc_str_t reply_column(const PGresult *result, int row, int column);
 
 /* 1 when the row is of the kind "reply", "event" or "replay". */
-int
-reply_is(const PGresult *result, int row, const char *kind);
+int reply_is(const PGresult *result, int row, const char *kind);
 
 /* Sends a row of kind "event"; except is a connection or empty. */
-void
-reply_event(ops_t *ops, const PGresult *result, int row, csc_str_t except);
+void reply_event(ops_t *ops, const PGresult *result, int row, csc_str_t except);
 
 #endif /* REPLY_H */

@@ -7,7 +7,6 @@
 #include "redis_address.h"
 
 /* Serves until SIGTERM or SIGINT; the exit status of the process. */
-int
-service_run(const config_t *config, const redis_address_t *address);
+int service_run(const config_t *config, const redis_address_t *address);
 
 #endif /* SERVICE_H */

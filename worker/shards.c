@@ -9,8 +9,7 @@
 #define SHARDS_NO_BUS 3000   /* ms without Redis until others may take over */
 #define SHARDS_WORKERS 64    /* number of the lock that counts workers */
 
-static void
-shards_on_timer(uv_timer_t *timer);
+static void shards_on_timer(uv_timer_t *timer);
 
 static void
 shards_schedule(shards_t *shards, uint64_t ms)

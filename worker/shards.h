@@ -51,29 +51,21 @@ typedef struct {
     unsigned stopped : 1;
 } shards_t;
 
-int
-shards_init(shards_t *shards, uv_loop_t *loop, bus_t *bus, db_t *db,
+int shards_init(shards_t *shards, uv_loop_t *loop, bus_t *bus, db_t *db,
     const shards_handlers_t *handlers);
 
 /* What db and bus tell. */
-void
-shards_session_up(shards_t *shards);
-void
-shards_session_down(shards_t *shards);
-void
-shards_unsubscribed(shards_t *shards, unsigned shard);
-void
-shards_finished(shards_t *shards, unsigned shard);
+void shards_session_up(shards_t *shards);
+void shards_session_down(shards_t *shards);
+void shards_unsubscribed(shards_t *shards, unsigned shard);
+void shards_finished(shards_t *shards, unsigned shard);
 
 /* 1 when a request that came by the shard may be carried out. */
-int
-shards_serves(const shards_t *shards, unsigned shard);
+int shards_serves(const shards_t *shards, unsigned shard);
 
 /* Hands all shards over; handlers.stopped tells when that is done. */
-void
-shards_stop(shards_t *shards);
+void shards_stop(shards_t *shards);
 
-void
-shards_close(shards_t *shards);
+void shards_close(shards_t *shards);
 
 #endif /* SHARDS_H */

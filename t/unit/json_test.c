@@ -21,18 +21,12 @@ typedef struct {
     const char *why;
 } json_input_t;
 
-void *
-__real_malloc(size_t size);
-void *
-__real_calloc(size_t n, size_t size);
-void *
-__real_realloc(void *old, size_t size);
-void *
-__wrap_malloc(size_t size);
-void *
-__wrap_calloc(size_t n, size_t size);
-void *
-__wrap_realloc(void *old, size_t size);
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *old, size_t size);
 
 /* Allocations that still succeed; negative: all. */
 static int json_allocations = -1;
