@@ -35,7 +35,7 @@ my $said = '';
 sub nginx_accepts {
     my ($conf) = @_;
     my $nginx = $ENV{NGINX} || 'nginx';
-    my %env = %{CSChat::Server::nginx_env({dir => $dir})};
+    my %env = %{CSChat::Server::nginx_env_in($dir)};
 
     local %ENV = (%ENV, %env);
     mkdir "$dir/sanitizer";

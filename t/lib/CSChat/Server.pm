@@ -397,9 +397,16 @@ sub worker_environment {
     };
 }
 
+# Reports go to files below the directory.
 sub sanitizer_env {
     my ($self, $options) = @_;
-    my $log = "log_path=$self->{dir}/sanitizer/report";
+
+    return sanitizer_env_in($self->{dir}, $options);
+}
+
+sub sanitizer_env_in {
+    my ($dir, $options) = @_;
+    my $log = "log_path=$dir/sanitizer/report";
 
     return unless $ENV{SANITIZE};
     return (
@@ -480,12 +487,14 @@ sub nginx_command {
     ];
 }
 
-sub nginx_env {
-    my ($self) = @_;
+sub nginx_env { return nginx_env_in($_[0]{dir}) }
+
+sub nginx_env_in {
+    my ($dir) = @_;
 
     return {} unless $ENV{SANITIZE};
     return {
-        $self->sanitizer_env('detect_leaks=0'),
+        sanitizer_env_in($dir, 'detect_leaks=0'),
         LD_PRELOAD => preload(),
     };
 }
