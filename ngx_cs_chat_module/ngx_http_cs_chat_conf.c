@@ -32,45 +32,39 @@ typedef struct {
 } ngx_http_cs_chat_range_t;
 
 
-static char *
-ngx_http_cs_chat_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-static char *
-ngx_http_cs_chat_redis_address(
+static char *ngx_http_cs_chat_set_redis(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *ngx_http_cs_chat_redis_address(
     ngx_conf_t *cf, ngx_http_cs_chat_redis_conf_t *redis, ngx_str_t *address);
-static char *
-ngx_http_cs_chat_redis_option(
+static char *ngx_http_cs_chat_redis_option(
     ngx_conf_t *cf, ngx_http_cs_chat_redis_conf_t *redis, ngx_str_t *option);
-static ngx_uint_t
-ngx_http_cs_chat_option(ngx_str_t *option, const char *name, ngx_str_t *value);
-static char *
-ngx_http_cs_chat_set_prefix(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-static char *
-ngx_http_cs_chat_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-static char *
-ngx_http_cs_chat_set_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-static char *
-ngx_http_cs_chat_set_key_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-static char *
-ngx_http_cs_chat_set_algorithm(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-static char *
-ngx_http_cs_chat_set_origins(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-static ngx_uint_t
-ngx_http_cs_chat_origin_valid(ngx_str_t *origin);
-static char *
-ngx_http_cs_chat_set_range(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-static char *
-ngx_http_cs_chat_set_kind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-static ngx_int_t
-ngx_http_cs_chat_read_secret(
+static ngx_uint_t ngx_http_cs_chat_option(
+    ngx_str_t *option, const char *name, ngx_str_t *value);
+static char *ngx_http_cs_chat_set_prefix(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *ngx_http_cs_chat_set_zone(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *ngx_http_cs_chat_set_key(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *ngx_http_cs_chat_set_key_file(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *ngx_http_cs_chat_set_algorithm(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *ngx_http_cs_chat_set_origins(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static ngx_uint_t ngx_http_cs_chat_origin_valid(ngx_str_t *origin);
+static char *ngx_http_cs_chat_set_range(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *ngx_http_cs_chat_set_kind(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static ngx_int_t ngx_http_cs_chat_read_secret(
     ngx_conf_t *cf, ngx_str_t *path, ngx_str_t *secret);
-static char *
-ngx_http_cs_chat_check_key(ngx_conf_t *cf, ngx_http_cs_chat_loc_conf_t *conf);
-static char *
-ngx_http_cs_chat_setup_location(
+static char *ngx_http_cs_chat_check_key(
     ngx_conf_t *cf, ngx_http_cs_chat_loc_conf_t *conf);
-static ngx_int_t
-ngx_http_cs_chat_error_pages(
-    ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf, ngx_str_t *uri);
+static char *ngx_http_cs_chat_setup_location(
+    ngx_conf_t *cf, ngx_http_cs_chat_loc_conf_t *conf);
+static ngx_int_t ngx_http_cs_chat_error_pages(
+    ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf);
 
 
 static ngx_http_cs_chat_range_t request_timeout = { NGX_HTTP_CS_CHAT_MSEC, 100,
@@ -283,10 +277,22 @@ ngx_http_cs_chat_create_loc_conf(ngx_conf_t *cf)
 char *
 ngx_http_cs_chat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
+    ngx_http_core_loc_conf_t *clcf;
     ngx_http_cs_chat_loc_conf_t *prev, *conf;
 
     prev = parent;
     conf = child;
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* "if" and "limit_except" are locations of their own in the same place */
+
+    if (clcf->noname && prev->kind != NGX_HTTP_CS_CHAT_NONE) {
+        conf->kind = prev->kind;
+        conf->handler = prev->handler;
+        conf->location = prev->location;
+        conf->prefix = prev->prefix;
+        clcf->handler = prev->handler;
+    }
 
     ngx_conf_merge_str_value(conf->jwt.key, prev->jwt.key, "");
     ngx_conf_merge_uint_value(
@@ -367,7 +373,7 @@ ngx_http_cs_chat_setup_location(
 
     clcf->client_max_body_size = 0;
 
-    if (ngx_http_cs_chat_error_pages(cf, clcf, &conf->location) != NGX_OK) {
+    if (ngx_http_cs_chat_error_pages(cf, clcf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -376,22 +382,34 @@ ngx_http_cs_chat_setup_location(
 
 
 /*
- * What nginx and other modules refuse (limit_req, limit_conn, auth_request, a
- * body that is too large) is answered by our handler in the API's own form,
- * but where the configuration has an error_page of its own.
+ * What nginx and other modules refuse (limit_req, limit_conn, auth_request,
+ * deny, a body that is too large) is answered in the API's own form, but where
+ * the configuration has an error_page of its own.  The request comes back to
+ * the same location, where ngx_http_cs_chat_error_handler() waits for it.
  */
 
 static ngx_int_t
-ngx_http_cs_chat_error_pages(
-    ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf, ngx_str_t *uri)
+ngx_http_cs_chat_error_pages(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf)
 {
-    static ngx_int_t statuses[] = { 400, 401, 403, 413, 429, 500, 502, 503, 504,
-        0 };
+    static ngx_int_t statuses[] = { 400, 401, 403, 404, 413, 429, 500, 502, 503,
+        504, 0 };
 
     ngx_int_t *status;
+    ngx_str_t uri = ngx_string("$uri");
     ngx_uint_t i, found;
     ngx_array_t *pages;
     ngx_http_err_page_t *page;
+    ngx_http_complex_value_t value;
+    ngx_http_compile_complex_value_t ccv;
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+    ccv.cf = cf;
+    ccv.value = &uri;
+    ccv.complex_value = &value;
+
+    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     pages = ngx_array_create(cf->pool, 16, sizeof(ngx_http_err_page_t));
     if (pages == NULL) {
@@ -430,7 +448,7 @@ ngx_http_cs_chat_error_pages(
         ngx_memzero(page, sizeof(ngx_http_err_page_t));
         page->status = *status;
         page->overwrite = -1;
-        page->value.value = *uri;
+        page->value = value;
     }
 
     clcf->error_pages = pages;
@@ -465,6 +483,12 @@ ngx_http_cs_chat_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (rc != NGX_CONF_OK) {
         return rc;
+    }
+
+    if (redis->tls_ca.len && !redis->tls) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+            "\"tls_ca\" in \"cs_chat_redis\" needs \"tls=on\" beside it");
+        return NGX_CONF_ERROR;
     }
 
     if (redis->user.len && redis->password.len == 0) {
@@ -906,26 +930,48 @@ ngx_http_cs_chat_set_origins(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* What a browser sends: a scheme, "://", a host and no port or one. */
+
 static ngx_uint_t
 ngx_http_cs_chat_origin_valid(ngx_str_t *origin)
 {
-    u_char *p, *last;
+    u_char *p, *host, *last;
+    ngx_int_t port;
 
     last = origin->data + origin->len;
-    p = ngx_strnstr(origin->data, "://", origin->len);
+    host = ngx_strnstr(origin->data, "://", origin->len);
 
-    if (p == NULL || p == origin->data || p + 3 == last) {
+    if (host == NULL || host == origin->data || host + 3 == last) {
         return 0;
     }
 
-    for (p += 3; p < last; p++) {
-        if (*p == '/' || *p == '?' || *p == '#' || *p == '*' || *p == ','
-            || *p <= 0x20) {
+    for (p = origin->data; p < host; p++) {
+        if (!isalnum(*p) && ngx_strchr("+-.", *p) == NULL) {
             return 0;
         }
     }
 
-    return 1;
+    host += 3;
+
+    for (p = host; p < last; p++) {
+        if (*p <= 0x20 || *p >= 0x7f || ngx_strchr("/?#*,@\\", *p) != NULL) {
+            return 0;
+        }
+    }
+
+    /* the colons of an IPv6 address stand in brackets */
+
+    for (p = last; p > host && p[-1] != ':' && p[-1] != ']'; p--) {
+        /* void */
+    }
+
+    if (p == host || p[-1] == ']') {
+        return p == host || p == last;
+    }
+
+    port = ngx_atoi(p, last - p);
+
+    return port > 0 && port < 65536 && p - 1 > host;
 }
 
 
@@ -965,7 +1011,7 @@ ngx_http_cs_chat_set_range(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return "is duplicate";
         }
 
-        n = ngx_parse_size(&value[1]);
+        n = (ngx_int_t) ngx_parse_offset(&value[1]);
         break;
 
     default:
@@ -1000,7 +1046,7 @@ static char *
 ngx_http_cs_chat_set_kind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_str_t *value;
-    ngx_uint_t named, regex;
+    ngx_uint_t regex;
     ngx_http_core_loc_conf_t *clcf;
     ngx_http_cs_chat_loc_conf_t *lcf;
     ngx_http_cs_chat_main_conf_t *mcf;
@@ -1013,17 +1059,22 @@ ngx_http_cs_chat_set_kind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                "\"cs_chat_websocket\" and \"cs_chat_health\"";
     }
 
-    named = clcf->named || clcf->noname;
+    if (clcf->named) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+            "\"%V\" can't stand in named location \"%V\": requests must come "
+            "to its location by their path",
+            &cmd->name, &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
 #if (NGX_PCRE)
     regex = clcf->regex != NULL;
 #else
     regex = 0;
 #endif
 
-    if (named
-        || (regex && cf->args->nelts == 1
-            && cmd->offset != NGX_HTTP_CS_CHAT_WEBSOCKET))
-    {
+    if (regex && cf->args->nelts == 1
+        && cmd->offset != NGX_HTTP_CS_CHAT_WEBSOCKET) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
             "\"%V\" in location \"%V\" can't tell where its paths begin: use "
             "a prefix location, or name the prefix, as in \"%V /api/\"",
@@ -1048,15 +1099,12 @@ ngx_http_cs_chat_set_kind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         lcf->prefix = value[1];
     }
 
-    if (regex) {
-        lcf->location = lcf->prefix;
-    }
-
     while (lcf->prefix.len && lcf->prefix.data[lcf->prefix.len - 1] == '/') {
         lcf->prefix.len--;
     }
 
-    clcf->handler = (ngx_http_handler_pt) cmd->post;
+    lcf->handler = (ngx_http_handler_pt) cmd->post;
+    clcf->handler = lcf->handler;
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_cs_chat_module);
     mcf->locations++;

@@ -109,10 +109,6 @@ ngx_http_cs_chat_api_handler(ngx_http_request_t *r)
     const char *allow;
     ngx_http_cs_chat_ctx_t *ctx;
 
-    if (r->err_status) {
-        return ngx_http_cs_chat_refuse_status(r, r->err_status);
-    }
-
     ctx = ngx_http_cs_chat_ctx(r);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

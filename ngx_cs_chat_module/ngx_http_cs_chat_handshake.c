@@ -23,10 +23,6 @@ ngx_http_cs_chat_websocket_handler(ngx_http_request_t *r)
     ngx_int_t rc;
     ngx_str_t get = ngx_string("GET");
 
-    if (r->err_status) {
-        return ngx_http_cs_chat_refuse_status(r, r->err_status);
-    }
-
     rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {
         return rc;

@@ -20,10 +20,6 @@ ngx_http_cs_chat_health_handler(ngx_http_request_t *r)
     ngx_str_t path, methods;
     csc_str_t ok = CSC_STR("{\"status\":\"ok\"}");
 
-    if (r->err_status) {
-        return ngx_http_cs_chat_refuse_status(r, r->err_status);
-    }
-
     rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {
         return rc;

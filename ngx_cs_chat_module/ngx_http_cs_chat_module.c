@@ -5,13 +5,14 @@
 #include "ngx_http_cs_chat_ws.h"
 
 
+static ngx_int_t ngx_http_cs_chat_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_cs_chat_init_process(ngx_cycle_t *cycle);
 static void ngx_http_cs_chat_exit_process(ngx_cycle_t *cycle);
 
 
 static ngx_http_module_t ngx_http_cs_chat_module_ctx = {
     ngx_http_cs_chat_add_variables, /* preconfiguration */
-    NULL,                           /* postconfiguration */
+    ngx_http_cs_chat_init,          /* postconfiguration */
 
     ngx_http_cs_chat_create_main_conf, /* create main configuration */
     ngx_http_cs_chat_init_main_conf,   /* init main configuration */
@@ -36,6 +37,32 @@ ngx_module_t ngx_http_cs_chat_module = { NGX_MODULE_V1,
     ngx_http_cs_chat_exit_process, /* exit process */
     NULL,                          /* exit master */
     NGX_MODULE_V1_PADDING };
+
+
+static ngx_int_t
+ngx_http_cs_chat_init(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt *handler;
+    ngx_http_core_main_conf_t *cmcf;
+    ngx_http_cs_chat_main_conf_t *conf;
+
+    conf = ngx_http_conf_get_module_main_conf(cf, ngx_http_cs_chat_module);
+
+    if (conf->locations == 0) {
+        return NGX_OK;
+    }
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    handler = ngx_array_push(&cmcf->phases[NGX_HTTP_REWRITE_PHASE].handlers);
+    if (handler == NULL) {
+        return NGX_ERROR;
+    }
+
+    *handler = ngx_http_cs_chat_error_handler;
+
+    return NGX_OK;
+}
 
 
 static ngx_int_t

@@ -47,8 +47,9 @@ typedef struct {
 
 
 typedef struct {
-    ngx_uint_t kind;    /* ngx_http_cs_chat_kind_e */
-    ngx_str_t location; /* an URI that comes to this location */
+    ngx_uint_t kind; /* ngx_http_cs_chat_kind_e */
+    ngx_http_handler_pt handler;
+    ngx_str_t location; /* its name, for messages */
     ngx_str_t prefix;   /* of the paths, without a slash at its end */
 
     ngx_http_cs_chat_jwt_conf_t jwt;
@@ -118,6 +119,12 @@ ngx_int_t ngx_http_cs_chat_path(ngx_http_request_t *r, ngx_str_t *path);
 ngx_int_t ngx_http_cs_chat_api_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_cs_chat_websocket_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_cs_chat_health_handler(ngx_http_request_t *r);
+
+/*
+ * Handler of the rewrite phase, before any other: answers what was refused in
+ * a location of ours, see ngx_http_cs_chat_error_pages().
+ */
+ngx_int_t ngx_http_cs_chat_error_handler(ngx_http_request_t *r);
 
 /* The directives, ngx_http_cs_chat_conf.c. */
 extern ngx_command_t ngx_http_cs_chat_commands[];

@@ -8,6 +8,8 @@ static ngx_str_t ngx_http_cs_chat_bearer(ngx_str_t header);
 static ngx_str_t ngx_http_cs_chat_protocol_token(ngx_http_request_t *r);
 static ngx_int_t ngx_http_cs_chat_send_headers(
     ngx_http_request_t *r, ngx_uint_t status, size_t len);
+static ngx_int_t ngx_http_cs_chat_refuse_status(
+    ngx_http_request_t *r, ngx_uint_t status);
 static ngx_int_t ngx_http_cs_chat_cors(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_cs_chat_origin_listed(
     ngx_http_cs_chat_loc_conf_t *conf, ngx_str_t *origin);
@@ -474,7 +476,7 @@ ngx_http_cs_chat_refuse(ngx_http_request_t *r, csc_error_e error,
 }
 
 
-ngx_int_t
+static ngx_int_t
 ngx_http_cs_chat_refuse_status(ngx_http_request_t *r, ngx_uint_t status)
 {
     csc_error_e error;
@@ -515,6 +517,27 @@ ngx_http_cs_chat_refuse_status(ngx_http_request_t *r, ngx_uint_t status)
     }
 
     return ngx_http_cs_chat_refuse(r, error, NULL, NULL);
+}
+
+
+ngx_int_t
+ngx_http_cs_chat_error_handler(ngx_http_request_t *r)
+{
+    ngx_http_cs_chat_loc_conf_t *conf;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
+
+    if (r->err_status == 0 || conf->kind == NGX_HTTP_CS_CHAT_NONE) {
+        return NGX_DECLINED;
+    }
+
+    /* else its bytes would be taken for the next request */
+
+    if (ngx_http_discard_request_body(r) != NGX_OK) {
+        r->keepalive = 0;
+    }
+
+    return ngx_http_cs_chat_refuse_status(r, r->err_status);
 }
 
 

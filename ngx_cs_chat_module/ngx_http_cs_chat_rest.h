@@ -36,13 +36,6 @@ ngx_int_t ngx_http_cs_chat_respond_empty(
 ngx_int_t ngx_http_cs_chat_refuse(ngx_http_request_t *r, csc_error_e error,
     const char *sentence, const char *field);
 
-/*
- * nginx or another module has refused the request (error_page brings it here):
- * answers as the API does.
- */
-ngx_int_t ngx_http_cs_chat_refuse_status(
-    ngx_http_request_t *r, ngx_uint_t status);
-
 /* Adds a response header; both texts must stay valid. */
 ngx_int_t ngx_http_cs_chat_header(
     ngx_http_request_t *r, const char *name, ngx_str_t *value);
