@@ -142,11 +142,10 @@ release_services() {
 disable_services() {
     local package
 
-    command -v systemctl >/dev/null || return 0
     for package; do
         case $package in
         nginx | redis-server | postgresql)
-            as_root systemctl --quiet disable "$package" >/dev/null 2>&1 || :
+            as_root update-rc.d "$package" disable >/dev/null 2>&1 || :
             ;;
         esac
     done
