@@ -382,12 +382,14 @@ ngx_http_cs_chat_ticket_claims(ngx_http_request_t *r, redisReply *reply)
     size_t len;
     ngx_str_t rest, expires, user, role, key;
     ngx_http_cs_chat_claims_t *claims;
+    ngx_http_cs_chat_loc_conf_t *conf;
 
     if (reply == NULL || reply->type != REDIS_REPLY_STRING) {
         return NGX_DECLINED;
     }
 
     claims = &ngx_http_cs_chat_ctx(r)->claims;
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
 
     rest.len = reply->len;
     rest.data = ngx_pnalloc(r->pool, reply->len + 1);
@@ -412,7 +414,11 @@ ngx_http_cs_chat_ticket_claims(ngx_http_request_t *r, redisReply *reply)
 
     claims->expires = ngx_atotm(expires.data, expires.len);
 
-    if (claims->expires == (time_t) NGX_ERROR) {
+    /* a ticket is good no longer than the token it stands for */
+
+    if (claims->expires == (time_t) NGX_ERROR
+        || claims->expires + conf->jwt.leeway <= ngx_time())
+    {
         return NGX_DECLINED;
     }
 

@@ -9,6 +9,7 @@
 
 
 #define NGX_HTTP_CS_CHAT_MAX_NAME 256 /* bytes of a user name in a token */
+#define LAST_SECOND 253402300799L     /* of the year 9999 */
 
 
 static ngx_uint_t ngx_http_cs_chat_jwt_shape(ngx_str_t *token);
@@ -187,7 +188,13 @@ ngx_http_cs_chat_jwt_times(
     errno = 0;
     exp = jwt_get_grant_int(jwt, "exp");
 
-    if (errno != 0 || exp <= 0 || exp + conf->leeway <= now) {
+    if (errno != 0 || exp <= 0) {
+        return NGX_DECLINED;
+    }
+
+    exp = ngx_min(exp, LAST_SECOND);
+
+    if (exp + conf->leeway <= now) {
         return NGX_DECLINED;
     }
 
