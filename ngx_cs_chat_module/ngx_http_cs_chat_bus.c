@@ -1,6 +1,8 @@
 #include "ngx_http_cs_chat_bus.h"
+#include "ngx_http_cs_chat_call.h"
 #include "ngx_http_cs_chat_hub.h"
 #include "ngx_http_cs_chat_presence.h"
+#include "ngx_http_cs_chat_source.h"
 #include "ngx_http_cs_chat_zone.h"
 
 #include <openssl/rand.h>
@@ -12,27 +14,8 @@
 #define CHANNEL_SIZE (CSC_BUS_MAX_PREFIX + 64)
 #define PULSE_INTERVAL 2000 /* ms between signs of life sent to oneself */
 #define PULSE_LIMIT 7000    /* ms without one: the links are given up */
-#define MAX_SOURCES 1024    /* workers whose event numbers are followed */
-
-
-struct ngx_http_cs_chat_call_s {
-    ngx_rbtree_node_t node; /* by number, while it awaits an answer */
-    ngx_queue_t queue;      /* in bus.waiting instead */
-    ngx_event_t timer;
-    ngx_http_cs_chat_reply_pt on_reply;     /* of a request */
-    ngx_http_cs_chat_command_pt on_command; /* of a command or a wait */
-    void *data;
-    csc_error_e failed; /* before it could go out */
-    unsigned waiting : 1;
-};
-
-
-/* The last event number seen of a chat worker. */
-typedef struct {
-    ngx_rbtree_node_t node; /* by hash of the name */
-    uint64_t n;
-    time_t seen;
-} ngx_http_cs_chat_source_t;
+#define RETRY_INTERVAL 50   /* ms between attempts to find a shard's holder */
+#define RETRY_LIMIT 3000    /* ms in which a shard finds a new holder */
 
 
 typedef struct {
@@ -48,14 +31,8 @@ typedef struct {
     char events_channel[CHANNEL_SIZE];
     char revoked_key[CHANNEL_SIZE];
 
-    ngx_rbtree_t calls;
-    ngx_rbtree_node_t calls_sentinel;
-    ngx_rbtree_key_t last_call;
-    ngx_queue_t waiting;
-
-    ngx_rbtree_t sources;
-    ngx_rbtree_node_t sources_sentinel;
-    ngx_uint_t nsources;
+    ngx_queue_t retries; /* requests whose shard nobody holds just now */
+    ngx_event_t retry;
 
     ngx_event_t pulse;
     ngx_msec_t heard; /* the last sign of life that came back */
@@ -88,19 +65,18 @@ static void ngx_http_cs_chat_bus_on_reply(csc_bus_message_t *message);
 static void ngx_http_cs_chat_bus_on_control(csc_bus_message_t *message);
 static void ngx_http_cs_chat_bus_count(csc_bus_message_t *message);
 static void ngx_http_cs_chat_bus_pulse(ngx_event_t *ev);
-static void ngx_http_cs_chat_bus_forget_sources(void);
 
-static ngx_http_cs_chat_call_t *ngx_http_cs_chat_bus_call(
-    ngx_msec_t timeout, void *data);
-static ngx_http_cs_chat_call_t *ngx_http_cs_chat_bus_find(ngx_rbtree_key_t id);
-static void ngx_http_cs_chat_bus_remove(ngx_http_cs_chat_call_t *call);
-static void ngx_http_cs_chat_bus_fail(
-    ngx_http_cs_chat_call_t *call, csc_error_e error);
-static void ngx_http_cs_chat_bus_fail_later(ngx_http_cs_chat_call_t *call);
-static void ngx_http_cs_chat_bus_fail_all(void);
-static void ngx_http_cs_chat_bus_timeout(ngx_event_t *ev);
-static ngx_int_t ngx_http_cs_chat_bus_publish(const char *channel, size_t len,
-    csc_bus_message_t *message, redisCallbackFn *callback, void *data);
+static ngx_int_t ngx_http_cs_chat_bus_send(ngx_http_cs_chat_call_t *call);
+static void ngx_http_cs_chat_bus_unheard(ngx_http_cs_chat_call_t *call);
+static void ngx_http_cs_chat_bus_retry(ngx_event_t *ev);
+static ngx_int_t ngx_http_cs_chat_bus_renew_ttl(ngx_http_cs_chat_call_t *call);
+static ngx_int_t ngx_http_cs_chat_bus_encode(
+    csc_bus_message_t *message, u_char **bytes, size_t *len);
+static void ngx_http_cs_chat_bus_say(
+    const char *channel, size_t channel_len, csc_bus_message_t *message);
+static ngx_int_t ngx_http_cs_chat_bus_publish(const char *channel,
+    size_t channel_len, u_char *bytes, size_t len, redisCallbackFn *callback,
+    void *data);
 static void ngx_http_cs_chat_bus_published(
     redisAsyncContext *context, void *reply, void *id);
 static void ngx_http_cs_chat_bus_commanded(
@@ -121,10 +97,9 @@ ngx_http_cs_chat_bus_init(ngx_http_cs_chat_main_conf_t *conf, ngx_log_t *log)
     bus.prefix = ngx_http_cs_chat_view(conf->prefix);
     bus.starting = 1;
 
-    ngx_rbtree_init(&bus.calls, &bus.calls_sentinel, ngx_rbtree_insert_value);
-    ngx_rbtree_init(
-        &bus.sources, &bus.sources_sentinel, ngx_rbtree_insert_value);
-    ngx_queue_init(&bus.waiting);
+    ngx_queue_init(&bus.retries);
+    ngx_http_cs_chat_calls_init(log);
+    ngx_http_cs_chat_sources_init(log);
 
     if (ngx_http_cs_chat_bus_names() != NGX_OK) {
         return NGX_ERROR;
@@ -134,6 +109,10 @@ ngx_http_cs_chat_bus_init(ngx_http_cs_chat_main_conf_t *conf, ngx_log_t *log)
     bus.pulse.data = &bus.commands; /* printed as a connection in debug logs */
     bus.pulse.log = log;
     bus.pulse.cancelable = 1;
+
+    bus.retry.handler = ngx_http_cs_chat_bus_retry;
+    bus.retry.data = &bus.commands;
+    bus.retry.log = log;
 
     bus.commands.conf = &conf->redis;
     bus.commands.name = "commands";
@@ -192,10 +171,14 @@ ngx_http_cs_chat_bus_exit(void)
 
     ngx_http_cs_chat_link_close(&bus.commands);
     ngx_http_cs_chat_link_close(&bus.subscriptions);
-    ngx_http_cs_chat_bus_forget_sources();
+    ngx_http_cs_chat_sources_forget();
 
     if (bus.pulse.timer_set) {
         ngx_del_timer(&bus.pulse);
+    }
+
+    if (bus.retry.timer_set) {
+        ngx_del_timer(&bus.retry);
     }
 }
 
@@ -394,25 +377,9 @@ ngx_http_cs_chat_bus_set_ready(void)
 static void
 ngx_http_cs_chat_bus_end_start(void)
 {
-    ngx_queue_t *q;
-    ngx_http_cs_chat_call_t *call;
-    ngx_http_cs_chat_command_pt handler;
-    void *data;
-
     bus.starting = 0;
 
-    while (!ngx_queue_empty(&bus.waiting)) {
-        q = ngx_queue_head(&bus.waiting);
-        call = ngx_queue_data(q, ngx_http_cs_chat_call_t, queue);
-
-        handler = call->on_command;
-        data = call->data;
-
-        ngx_http_cs_chat_bus_remove(call);
-        ngx_free(call);
-
-        handler(data, NULL, CSC_E_NONE);
-    }
+    ngx_http_cs_chat_calls_start();
 }
 
 
@@ -438,11 +405,11 @@ ngx_http_cs_chat_bus_down(ngx_http_cs_chat_link_t *link)
     if (link == &bus.subscriptions) {
         bus.subscribed = 0;
         bus.missed = 1;
-        ngx_http_cs_chat_bus_forget_sources();
+        ngx_http_cs_chat_sources_forget();
     }
 
     ngx_http_cs_chat_bus_failure(link);
-    ngx_http_cs_chat_bus_fail_all();
+    ngx_http_cs_chat_calls_fail();
 }
 
 
@@ -557,37 +524,32 @@ ngx_http_cs_chat_bus_dropped(size_t len, const char *why)
 static void
 ngx_http_cs_chat_bus_on_reply(csc_bus_message_t *message)
 {
-    void *data;
     ngx_http_cs_chat_call_t *call;
-    ngx_http_cs_chat_reply_pt handler;
 
-    call = ngx_http_cs_chat_bus_find((ngx_rbtree_key_t) message->id);
+    call = ngx_http_cs_chat_call_find((ngx_rbtree_key_t) message->id);
 
     /* none: the client left, or the deadline passed */
 
-    if (call == NULL || call->on_reply == NULL) {
-        return;
+    if (call != NULL && call->on_reply != NULL) {
+        ngx_http_cs_chat_call_reply(call, message);
     }
-
-    handler = call->on_reply;
-    data = call->data;
-
-    ngx_http_cs_chat_bus_remove(call);
-    ngx_free(call);
-
-    handler(data, message, CSC_E_NONE);
 }
 
 
 static void
 ngx_http_cs_chat_bus_on_control(csc_bus_message_t *message)
 {
+    if (csc_str_is(message->op, "worker.left")) {
+        ngx_http_cs_chat_source_left(message->src);
+        return;
+    }
+
     if (!csc_str_is(message->op, "token.revoked")
         || message->key.len != NGX_HTTP_CS_CHAT_TOKEN_KEY_LEN
         || message->expires == 0)
     {
         ngx_http_cs_chat_bus_dropped(
-            message->key.len, "an unknown control message");
+            message->op.len, "an unknown control message");
         return;
     }
 
@@ -596,19 +558,12 @@ ngx_http_cs_chat_bus_on_control(csc_bus_message_t *message)
 }
 
 
-/*
- * Follows the numbers of each worker's events.  A worker that was not known
- * begins wherever it stands; a number left out is an event that was missed.
- * The process' own sign of life is a heartbeat with number 0.
- */
+/* An event that was missed: its sockets can't tell, so all are told. */
 
 static void
 ngx_http_cs_chat_bus_count(csc_bus_message_t *message)
 {
-    uint64_t expected;
-    ngx_rbtree_key_t hash;
-    ngx_rbtree_node_t *node;
-    ngx_http_cs_chat_source_t *source;
+    uint64_t missed;
 
     if (message->kind == CSC_BUS_HEARTBEAT && message->src.len == PROCESS_LEN
         && ngx_memcmp(message->src.data, bus.process, PROCESS_LEN) == 0)
@@ -617,55 +572,13 @@ ngx_http_cs_chat_bus_count(csc_bus_message_t *message)
         return;
     }
 
-    hash = ngx_murmur_hash2((u_char *) message->src.data, message->src.len);
-    node = bus.sources.root;
+    missed = ngx_http_cs_chat_source_heard(message);
 
-    while (node != &bus.sources_sentinel && node->key != hash) {
-        node = (hash < node->key) ? node->left : node->right;
-    }
-
-    if (node == &bus.sources_sentinel) {
-        if (bus.nsources >= MAX_SOURCES) {
-            ngx_http_cs_chat_bus_forget_sources();
-        }
-
-        source = ngx_alloc(sizeof(ngx_http_cs_chat_source_t), bus.log);
-        if (source == NULL) {
-            return;
-        }
-
-        source->node.key = hash;
-        source->n = message->n;
-        ngx_rbtree_insert(&bus.sources, &source->node);
-        bus.nsources++;
-        return;
-    }
-
-    source = ngx_rbtree_data(node, ngx_http_cs_chat_source_t, node);
-    expected = source->n + (message->kind == CSC_BUS_EVENT ? 1 : 0);
-    source->n = message->n;
-
-    if (message->n > expected) {
+    if (missed) {
         ngx_log_error(NGX_LOG_WARN, bus.log, 0,
-            "%uL events were missed; the sockets are told to resync",
-            message->n - expected);
+            "%uL events were missed; the sockets are told to resync", missed);
         ngx_http_cs_chat_hub_resync("events were missed");
     }
-}
-
-
-static void
-ngx_http_cs_chat_bus_forget_sources(void)
-{
-    ngx_rbtree_node_t *node;
-
-    while (bus.sources.root != &bus.sources_sentinel) {
-        node = bus.sources.root;
-        ngx_rbtree_delete(&bus.sources, node);
-        ngx_free(ngx_rbtree_data(node, ngx_http_cs_chat_source_t, node));
-    }
-
-    bus.nsources = 0;
 }
 
 
@@ -696,68 +609,15 @@ ngx_http_cs_chat_bus_pulse(ngx_event_t *ev)
     message.src.data = bus.process;
     message.src.len = PROCESS_LEN;
 
-    (void) ngx_http_cs_chat_bus_publish(
-        bus.reply_channel, ngx_strlen(bus.reply_channel), &message, NULL, NULL);
+    ngx_http_cs_chat_bus_say(
+        bus.reply_channel, ngx_strlen(bus.reply_channel), &message);
 }
 
 
-/* Calls: what awaits an answer. */
-
-static ngx_http_cs_chat_call_t *
-ngx_http_cs_chat_bus_call(ngx_msec_t timeout, void *data)
+ngx_http_cs_chat_call_t *
+ngx_http_cs_chat_bus_wait(ngx_http_cs_chat_command_pt handler, void *data)
 {
-    ngx_http_cs_chat_call_t *call;
-
-    call = ngx_calloc(sizeof(ngx_http_cs_chat_call_t), bus.log);
-    if (call == NULL) {
-        return NULL;
-    }
-
-    call->data = data;
-    call->node.key = ++bus.last_call;
-    call->timer.handler = ngx_http_cs_chat_bus_timeout;
-    call->timer.data = call;
-    call->timer.log = bus.log;
-
-    ngx_rbtree_insert(&bus.calls, &call->node);
-    ngx_add_timer(&call->timer, timeout);
-
-    return call;
-}
-
-
-static ngx_http_cs_chat_call_t *
-ngx_http_cs_chat_bus_find(ngx_rbtree_key_t id)
-{
-    ngx_rbtree_node_t *node;
-
-    node = bus.calls.root;
-
-    while (node != &bus.calls_sentinel) {
-        if (id == node->key) {
-            return ngx_rbtree_data(node, ngx_http_cs_chat_call_t, node);
-        }
-
-        node = (id < node->key) ? node->left : node->right;
-    }
-
-    return NULL;
-}
-
-
-static void
-ngx_http_cs_chat_bus_remove(ngx_http_cs_chat_call_t *call)
-{
-    if (call->waiting) {
-        ngx_queue_remove(&call->queue);
-        return;
-    }
-
-    ngx_rbtree_delete(&bus.calls, &call->node);
-
-    if (call->timer.timer_set) {
-        ngx_del_timer(&call->timer);
-    }
+    return ngx_http_cs_chat_call_wait(handler, data);
 }
 
 
@@ -765,101 +625,8 @@ void
 ngx_http_cs_chat_bus_cancel(ngx_http_cs_chat_call_t *call)
 {
     if (call != NULL) {
-        ngx_http_cs_chat_bus_remove(call);
-        ngx_free(call);
+        ngx_http_cs_chat_call_free(call);
     }
-}
-
-
-static void
-ngx_http_cs_chat_bus_fail(ngx_http_cs_chat_call_t *call, csc_error_e error)
-{
-    void *data;
-    ngx_http_cs_chat_reply_pt on_reply;
-    ngx_http_cs_chat_command_pt on_command;
-
-    on_reply = call->on_reply;
-    on_command = call->on_command;
-    data = call->data;
-
-    ngx_http_cs_chat_bus_remove(call);
-    ngx_free(call);
-
-    if (on_reply != NULL) {
-        on_reply(data, NULL, error);
-
-    } else {
-        on_command(data, NULL, error);
-    }
-}
-
-
-/* From the next turn of the loop, so that the caller is done by then. */
-
-static void
-ngx_http_cs_chat_bus_fail_later(ngx_http_cs_chat_call_t *call)
-{
-    call->failed = CSC_E_BACKEND_UNAVAILABLE;
-    ngx_add_timer(&call->timer, 0);
-}
-
-
-/* It is unknown whether they were carried out. */
-
-static void
-ngx_http_cs_chat_bus_fail_all(void)
-{
-    ngx_rbtree_key_t last;
-    ngx_rbtree_node_t *node;
-    ngx_http_cs_chat_call_t *call;
-
-    /* handlers may start new calls: those have higher numbers */
-
-    last = bus.last_call;
-
-    while (bus.calls.root != &bus.calls_sentinel) {
-        node = ngx_rbtree_min(bus.calls.root, &bus.calls_sentinel);
-
-        if (node->key > last) {
-            break;
-        }
-
-        call = ngx_rbtree_data(node, ngx_http_cs_chat_call_t, node);
-        ngx_http_cs_chat_bus_fail(
-            call, call->failed ? call->failed : CSC_E_BACKEND_TIMEOUT);
-    }
-}
-
-
-static void
-ngx_http_cs_chat_bus_timeout(ngx_event_t *ev)
-{
-    ngx_http_cs_chat_call_t *call;
-
-    call = ev->data;
-
-    ngx_http_cs_chat_bus_fail(
-        call, call->failed ? call->failed : CSC_E_BACKEND_TIMEOUT);
-}
-
-
-ngx_http_cs_chat_call_t *
-ngx_http_cs_chat_bus_wait(ngx_http_cs_chat_command_pt handler, void *data)
-{
-    ngx_http_cs_chat_call_t *call;
-
-    call = ngx_calloc(sizeof(ngx_http_cs_chat_call_t), bus.log);
-    if (call == NULL) {
-        return NULL;
-    }
-
-    call->on_command = handler;
-    call->data = data;
-    call->waiting = 1;
-
-    ngx_queue_insert_tail(&bus.waiting, &call->queue);
-
-    return call;
 }
 
 
@@ -869,13 +636,9 @@ ngx_http_cs_chat_call_t *
 ngx_http_cs_chat_bus_request(csc_bus_message_t *message, csc_str_t shard_by,
     ngx_msec_t timeout, ngx_http_cs_chat_reply_pt handler, void *data)
 {
-    size_t len;
-    unsigned shard;
-    ngx_int_t rc;
     ngx_http_cs_chat_call_t *call;
-    char channel[CHANNEL_SIZE];
 
-    call = ngx_http_cs_chat_bus_call(timeout, data);
+    call = ngx_http_cs_chat_call_new(timeout, data);
     if (call == NULL) {
         return NULL;
     }
@@ -883,7 +646,7 @@ ngx_http_cs_chat_bus_request(csc_bus_message_t *message, csc_str_t shard_by,
     call->on_reply = handler;
 
     if (!bus.ready) {
-        ngx_http_cs_chat_bus_fail_later(call);
+        ngx_http_cs_chat_call_fail_later(call, CSC_E_BACKEND_UNAVAILABLE);
         return call;
     }
 
@@ -893,20 +656,31 @@ ngx_http_cs_chat_bus_request(csc_bus_message_t *message, csc_str_t shard_by,
     message->from.len = PROCESS_LEN;
     message->ttl = timeout;
 
-    shard = shard_by.len ? csc_bus_shard(shard_by)
-                         : (unsigned) ngx_random() % CSC_BUS_SHARDS;
+    call->shard = shard_by.len ? csc_bus_shard(shard_by)
+                               : (unsigned) ngx_random() % CSC_BUS_SHARDS;
 
-    len = csc_bus_request_channel(bus.prefix, shard, channel, CHANNEL_SIZE);
-
-    rc = ngx_http_cs_chat_bus_publish(channel, len, message,
-        ngx_http_cs_chat_bus_published, (void *) call->node.key);
-
-    if (rc != NGX_OK) {
-        ngx_http_cs_chat_bus_cancel(call);
+    if (ngx_http_cs_chat_bus_encode(message, &call->bytes, &call->len) != NGX_OK
+        || ngx_http_cs_chat_bus_send(call) != NGX_OK)
+    {
+        ngx_http_cs_chat_call_free(call);
         return NULL;
     }
 
     return call;
+}
+
+
+static ngx_int_t
+ngx_http_cs_chat_bus_send(ngx_http_cs_chat_call_t *call)
+{
+    size_t len;
+    char channel[CHANNEL_SIZE];
+
+    len = csc_bus_request_channel(
+        bus.prefix, call->shard, channel, CHANNEL_SIZE);
+
+    return ngx_http_cs_chat_bus_publish(channel, len, call->bytes, call->len,
+        ngx_http_cs_chat_bus_published, (void *) call->node.key);
 }
 
 
@@ -926,43 +700,67 @@ ngx_http_cs_chat_bus_tell(csc_bus_message_t *message, unsigned shard)
 
     len = csc_bus_request_channel(bus.prefix, shard, channel, CHANNEL_SIZE);
 
-    (void) ngx_http_cs_chat_bus_publish(channel, len, message, NULL, NULL);
+    ngx_http_cs_chat_bus_say(channel, len, message);
+}
+
+
+/* Publishes what has no answer. */
+
+static void
+ngx_http_cs_chat_bus_say(
+    const char *channel, size_t channel_len, csc_bus_message_t *message)
+{
+    size_t len;
+    u_char *bytes;
+
+    if (ngx_http_cs_chat_bus_encode(message, &bytes, &len) == NGX_OK) {
+        (void) ngx_http_cs_chat_bus_publish(
+            channel, channel_len, bytes, len, NULL, NULL);
+        ngx_free(bytes);
+    }
 }
 
 
 static ngx_int_t
-ngx_http_cs_chat_bus_publish(const char *channel, size_t len,
-    csc_bus_message_t *message, redisCallbackFn *callback, void *data)
+ngx_http_cs_chat_bus_encode(
+    csc_bus_message_t *message, u_char **bytes, size_t *len)
 {
-    int rc;
-    u_char *bytes;
-    size_t lens[3];
-    const char *argv[3];
+    *len = csc_bus_size(message);
 
-    lens[0] = sizeof("PUBLISH") - 1;
-    argv[0] = "PUBLISH";
-    lens[1] = len;
-    argv[1] = channel;
-    lens[2] = csc_bus_size(message);
-
-    if (lens[2] == 0) {
+    if (*len == 0) {
         ngx_log_error(
             NGX_LOG_ALERT, bus.log, 0, "a message for Redis can't be encoded");
         return NGX_ERROR;
     }
 
-    bytes = ngx_alloc(lens[2], bus.log);
-    if (bytes == NULL) {
+    *bytes = ngx_alloc(*len, bus.log);
+    if (*bytes == NULL) {
         return NGX_ERROR;
     }
 
-    csc_bus_encode(message, bytes);
+    csc_bus_encode(message, *bytes);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_cs_chat_bus_publish(const char *channel, size_t channel_len,
+    u_char *bytes, size_t len, redisCallbackFn *callback, void *data)
+{
+    int rc;
+    size_t lens[3];
+    const char *argv[3];
+
+    argv[0] = "PUBLISH";
+    lens[0] = sizeof("PUBLISH") - 1;
+    argv[1] = channel;
+    lens[1] = channel_len;
     argv[2] = (const char *) bytes;
+    lens[2] = len;
 
     rc = redisAsyncCommandArgv(
         bus.commands.context, callback, data, 3, argv, lens);
-
-    ngx_free(bytes);
 
     return (rc == REDIS_OK) ? NGX_OK : NGX_ERROR;
 }
@@ -978,23 +776,111 @@ ngx_http_cs_chat_bus_published(
     ngx_http_cs_chat_call_t *call;
 
     answer = reply;
+    call = ngx_http_cs_chat_call_find((ngx_rbtree_key_t) id);
 
-    if (answer == NULL
-        || (answer->type == REDIS_REPLY_INTEGER && answer->integer > 0))
-    {
+    if (answer == NULL || call == NULL) {
         return;
     }
 
-    call = ngx_http_cs_chat_bus_find((ngx_rbtree_key_t) id);
+    if (answer->type == REDIS_REPLY_INTEGER && answer->integer > 0) {
+        ngx_free(call->bytes);
+        call->bytes = NULL;
+        return;
+    }
 
     if (answer->type == REDIS_REPLY_ERROR) {
         ngx_log_error(NGX_LOG_ERR, bus.log, 0,
             "Redis refused to publish a request: %s", answer->str);
+        ngx_http_cs_chat_call_fail(call, CSC_E_BACKEND_UNAVAILABLE);
+        return;
     }
 
-    if (call != NULL) {
-        ngx_http_cs_chat_bus_fail(call, CSC_E_BACKEND_UNAVAILABLE);
+    ngx_http_cs_chat_bus_unheard(call);
+}
+
+
+/*
+ * While a shard goes from one worker to another nobody hears its requests for
+ * a moment.  As long as there is a worker they are sent again; nothing was
+ * stored, so no deadline turns that into an unknown outcome.
+ */
+
+static void
+ngx_http_cs_chat_bus_unheard(ngx_http_cs_chat_call_t *call)
+{
+    if (!ngx_http_cs_chat_sources_alive()
+        || ngx_current_msec - call->began >= RETRY_LIMIT)
+    {
+        ngx_http_cs_chat_call_fail(call, CSC_E_BACKEND_UNAVAILABLE);
+        return;
     }
+
+    call->failed = CSC_E_BACKEND_UNAVAILABLE;
+    call->retrying = 1;
+    ngx_queue_insert_tail(&bus.retries, &call->retry);
+
+    if (!bus.retry.timer_set) {
+        ngx_add_timer(&bus.retry, RETRY_INTERVAL);
+    }
+}
+
+
+static void
+ngx_http_cs_chat_bus_retry(ngx_event_t *ev)
+{
+    ngx_queue_t *q;
+    ngx_http_cs_chat_call_t *call;
+
+    while (!ngx_queue_empty(&bus.retries)) {
+        q = ngx_queue_head(&bus.retries);
+        call = ngx_queue_data(q, ngx_http_cs_chat_call_t, retry);
+
+        ngx_queue_remove(q);
+        call->retrying = 0;
+
+        if (!bus.ready || ngx_http_cs_chat_bus_renew_ttl(call) != NGX_OK
+            || ngx_http_cs_chat_bus_send(call) != NGX_OK)
+        {
+            ngx_http_cs_chat_call_fail(call, CSC_E_BACKEND_UNAVAILABLE);
+            continue;
+        }
+
+        call->failed = CSC_E_NONE;
+    }
+}
+
+
+/* The asker has waited meanwhile: the request says how long it still will. */
+
+static ngx_int_t
+ngx_http_cs_chat_bus_renew_ttl(ngx_http_cs_chat_call_t *call)
+{
+    size_t len;
+    u_char *bytes;
+    csc_str_t old;
+    const char *why;
+    ngx_msec_int_t left;
+    csc_bus_message_t message;
+
+    old.data = call->bytes;
+    old.len = call->len;
+    left = (ngx_msec_int_t) (call->timer.timer.key - ngx_current_msec);
+
+    if (left <= 0 || csc_bus_decode(old, &message, &why) != CSC_OK) {
+        return NGX_ERROR;
+    }
+
+    message.ttl = left;
+
+    if (ngx_http_cs_chat_bus_encode(&message, &bytes, &len) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_free(call->bytes);
+    call->bytes = bytes;
+    call->len = len;
+
+    return NGX_OK;
 }
 
 
@@ -1004,7 +890,7 @@ ngx_http_cs_chat_bus_command(int argc, const char **argv, const size_t *lens,
 {
     ngx_http_cs_chat_call_t *call;
 
-    call = ngx_http_cs_chat_bus_call(timeout, data);
+    call = ngx_http_cs_chat_call_new(timeout, data);
     if (call == NULL) {
         return NULL;
     }
@@ -1012,7 +898,7 @@ ngx_http_cs_chat_bus_command(int argc, const char **argv, const size_t *lens,
     call->on_command = handler;
 
     if (!bus.ready) {
-        ngx_http_cs_chat_bus_fail_later(call);
+        ngx_http_cs_chat_call_fail_later(call, CSC_E_BACKEND_UNAVAILABLE);
         return call;
     }
 
@@ -1021,7 +907,7 @@ ngx_http_cs_chat_bus_command(int argc, const char **argv, const size_t *lens,
             lens)
         != REDIS_OK)
     {
-        ngx_http_cs_chat_bus_cancel(call);
+        ngx_http_cs_chat_call_free(call);
         return NULL;
     }
 
@@ -1033,13 +919,11 @@ static void
 ngx_http_cs_chat_bus_commanded(
     redisAsyncContext *context, void *reply, void *id)
 {
-    void *data;
     redisReply *answer;
     ngx_http_cs_chat_call_t *call;
-    ngx_http_cs_chat_command_pt handler;
 
     answer = reply;
-    call = ngx_http_cs_chat_bus_find((ngx_rbtree_key_t) id);
+    call = ngx_http_cs_chat_call_find((ngx_rbtree_key_t) id);
 
     if (answer == NULL || call == NULL) {
         return;
@@ -1048,17 +932,11 @@ ngx_http_cs_chat_bus_commanded(
     if (answer->type == REDIS_REPLY_ERROR) {
         ngx_log_error(NGX_LOG_ERR, bus.log, 0, "Redis refused a command: %s",
             answer->str);
-        ngx_http_cs_chat_bus_fail(call, CSC_E_BACKEND_UNAVAILABLE);
+        ngx_http_cs_chat_call_fail(call, CSC_E_BACKEND_UNAVAILABLE);
         return;
     }
 
-    handler = call->on_command;
-    data = call->data;
-
-    ngx_http_cs_chat_bus_remove(call);
-    ngx_free(call);
-
-    handler(data, answer, CSC_E_NONE);
+    ngx_http_cs_chat_call_result(call, answer);
 }
 
 
@@ -1096,8 +974,8 @@ ngx_http_cs_chat_bus_revoke(u_char *key, time_t expires, ngx_msec_t timeout,
     message.key.len = NGX_HTTP_CS_CHAT_TOKEN_KEY_LEN;
     message.expires = (uint64_t) expires;
 
-    (void) ngx_http_cs_chat_bus_publish(bus.events_channel,
-        ngx_strlen(bus.events_channel), &message, NULL, NULL);
+    ngx_http_cs_chat_bus_say(
+        bus.events_channel, ngx_strlen(bus.events_channel), &message);
 
     return call;
 }

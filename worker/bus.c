@@ -526,9 +526,25 @@ bus_start(bus_t *bus)
         &bus->heartbeat, bus_on_heartbeat, BUS_HEARTBEAT, BUS_HEARTBEAT);
 }
 
+/* Nobody need wait for a worker that is on its way out. */
+static void
+bus_say_goodbye(bus_t *bus)
+{
+    csc_bus_message_t message;
+
+    if (bus->publisher.ready) {
+        memset(&message, 0, sizeof(message));
+        message.kind = CSC_BUS_CONTROL;
+        message.op = csc_str("worker.left");
+        message.src = bus_view(bus->src, BUS_SRC_LEN);
+        bus_publish(bus, bus->events, &message, NULL);
+    }
+}
+
 void
 bus_stop(bus_t *bus)
 {
+    bus_say_goodbye(bus);
     uv_close((uv_handle_t *) &bus->heartbeat, NULL);
     redis_link_stop(&bus->subscriber);
     redis_link_stop(&bus->publisher);

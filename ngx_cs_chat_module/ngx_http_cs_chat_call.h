@@ -1,0 +1,67 @@
+/*
+ * Calls: what awaits an answer over the bus, by number and with a deadline.
+ * Used by the bus alone; all others know a call as something to cancel.
+ */
+
+#ifndef NGX_HTTP_CS_CHAT_CALL_H
+#define NGX_HTTP_CS_CHAT_CALL_H
+
+#include "ngx_http_cs_chat_bus.h"
+
+
+struct ngx_http_cs_chat_call_s {
+    ngx_rbtree_node_t node; /* by number, while it awaits an answer */
+    ngx_queue_t queue;      /* among those that wait for the bus to start */
+    ngx_queue_t retry;      /* among those to be sent again */
+    ngx_event_t timer;      /* its deadline */
+    ngx_http_cs_chat_reply_pt on_reply;     /* of a request */
+    ngx_http_cs_chat_command_pt on_command; /* of a command or a wait */
+    void *data;
+
+    u_char *bytes; /* the encoded request, until somebody has heard it */
+    size_t len;
+    unsigned shard;
+    ngx_msec_t began;
+
+    csc_error_e failed; /* what it ends with when its time is over */
+    unsigned waiting : 1;
+    unsigned retrying : 1;
+};
+
+
+void ngx_http_cs_chat_calls_init(ngx_log_t *log);
+
+/* A call that ends by CSC_E_BACKEND_TIMEOUT after timeout ms; NULL: memory. */
+ngx_http_cs_chat_call_t *ngx_http_cs_chat_call_new(
+    ngx_msec_t timeout, void *data);
+
+/* A call that has neither number nor deadline but waits for the bus. */
+ngx_http_cs_chat_call_t *ngx_http_cs_chat_call_wait(
+    ngx_http_cs_chat_command_pt handler, void *data);
+
+/* The call with a number, NULL when it has ended. */
+ngx_http_cs_chat_call_t *ngx_http_cs_chat_call_find(ngx_rbtree_key_t id);
+
+/* Frees a call; its handler is not called. */
+void ngx_http_cs_chat_call_free(ngx_http_cs_chat_call_t *call);
+
+/* Ends a call with a reply, or a command's reply. */
+void ngx_http_cs_chat_call_reply(
+    ngx_http_cs_chat_call_t *call, csc_bus_message_t *reply);
+void ngx_http_cs_chat_call_result(
+    ngx_http_cs_chat_call_t *call, redisReply *reply);
+
+/* Ends a call with an error: now, or from the next turn of the loop. */
+void ngx_http_cs_chat_call_fail(
+    ngx_http_cs_chat_call_t *call, csc_error_e error);
+void ngx_http_cs_chat_call_fail_later(
+    ngx_http_cs_chat_call_t *call, csc_error_e error);
+
+/* Ends all calls that have a number: what became of them is unknown. */
+void ngx_http_cs_chat_calls_fail(void);
+
+/* Runs all that wait. */
+void ngx_http_cs_chat_calls_start(void);
+
+
+#endif /* NGX_HTTP_CS_CHAT_CALL_H */
