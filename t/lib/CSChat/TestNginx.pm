@@ -35,6 +35,9 @@ sub import {
     }
 
     $server = CSChat::Server->new(only => [qw(redis postgres worker)], %o);
+    $server->wait_log('worker-1', qr/"message":"shards"/, 20)
+        or die "the chat worker is not ready\n"
+        if $server->pid('worker-1');
     %ENV = (%ENV, %{environment()});
 
     no warnings 'once';
