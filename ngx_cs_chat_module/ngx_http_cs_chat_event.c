@@ -372,11 +372,13 @@ ngx_http_cs_chat_event_lines(
 void
 ngx_http_cs_chat_event_cancel(ngx_http_cs_chat_session_t *session)
 {
-    ngx_queue_t *q;
+    ngx_queue_t *q, *next;
     ngx_http_cs_chat_ask_t *ask;
 
-    while (!ngx_queue_empty(&session->asks)) {
-        q = ngx_queue_head(&session->asks);
+    for (q = ngx_queue_head(&session->asks);
+         q != ngx_queue_sentinel(&session->asks); q = next)
+    {
+        next = ngx_queue_next(q);
         ask = ngx_queue_data(q, ngx_http_cs_chat_ask_t, queue);
 
         ngx_http_cs_chat_bus_cancel(ask->call);

@@ -260,10 +260,12 @@ ngx_http_cs_chat_hub_unfollow(ngx_http_cs_chat_follow_t *follow)
 void
 ngx_http_cs_chat_hub_leave(ngx_http_cs_chat_session_t *session)
 {
-    ngx_queue_t *q;
+    ngx_queue_t *q, *next;
 
-    while (!ngx_queue_empty(&session->follows)) {
-        q = ngx_queue_head(&session->follows);
+    for (q = ngx_queue_head(&session->follows);
+         q != ngx_queue_sentinel(&session->follows); q = next)
+    {
+        next = ngx_queue_next(q);
         ngx_http_cs_chat_hub_unfollow(
             ngx_queue_data(q, ngx_http_cs_chat_follow_t, in_session));
     }
@@ -366,13 +368,15 @@ ngx_http_cs_chat_hub_hold(ngx_http_cs_chat_follow_t *follow)
 void
 ngx_http_cs_chat_hub_release(ngx_http_cs_chat_follow_t *follow, uint64_t seq)
 {
-    ngx_queue_t *q;
+    ngx_queue_t *q, *next;
     ngx_http_cs_chat_held_t *held;
 
     follow->holding = 0;
 
-    while (!ngx_queue_empty(&follow->held)) {
-        q = ngx_queue_head(&follow->held);
+    for (q = ngx_queue_head(&follow->held);
+         q != ngx_queue_sentinel(&follow->held); q = next)
+    {
+        next = ngx_queue_next(q);
         held = ngx_queue_data(q, ngx_http_cs_chat_held_t, queue);
 
         if (held->frame->seq == 0 || held->frame->seq > seq) {
@@ -397,11 +401,13 @@ ngx_http_cs_chat_hub_release(ngx_http_cs_chat_follow_t *follow, uint64_t seq)
 static void
 ngx_http_cs_chat_hub_drop_held(ngx_http_cs_chat_follow_t *follow)
 {
-    ngx_queue_t *q;
+    ngx_queue_t *q, *next;
     ngx_http_cs_chat_held_t *held;
 
-    while (!ngx_queue_empty(&follow->held)) {
-        q = ngx_queue_head(&follow->held);
+    for (q = ngx_queue_head(&follow->held);
+         q != ngx_queue_sentinel(&follow->held); q = next)
+    {
+        next = ngx_queue_next(q);
         held = ngx_queue_data(q, ngx_http_cs_chat_held_t, queue);
 
         ngx_queue_remove(q);

@@ -556,7 +556,10 @@ ngx_http_cs_chat_ws_copy(ngx_http_cs_chat_session_t *session, int opcode,
         return;
     }
 
-    ngx_memcpy(data, payload.data, payload.len);
+    if (payload.len) {
+        ngx_memcpy(data, payload.data, payload.len);
+    }
+
     frame->wanted = wanted;
     ngx_http_cs_chat_ws_send(session, frame);
     ngx_http_cs_chat_frame_release(frame);

@@ -9,7 +9,7 @@
 #include "ngx_http_cs_chat_module.h"
 
 
-#define NGX_HTTP_CS_CHAT_ZONE_SIZE (1024 * 1024)
+#define NGX_HTTP_CS_CHAT_ZONE_SIZE ((size_t) 1024 * 1024)
 
 
 /* Adds the zone to the cycle that is being configured. */

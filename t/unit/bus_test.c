@@ -355,7 +355,7 @@ test_long_header(void **state)
     check_long_header(CSC_BUS_MAX_HEADER - 1, 1);
     check_long_header(CSC_BUS_MAX_HEADER, 1);
     check_long_header(CSC_BUS_MAX_HEADER + 1, 0);
-    check_long_header(3 * CSC_BUS_MAX_HEADER, 0);
+    check_long_header((size_t) 3 * CSC_BUS_MAX_HEADER, 0);
 
     /* a second field, of seven bytes, where fewer are left */
     memset(op, 'a', sizeof(op));

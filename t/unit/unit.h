@@ -40,8 +40,8 @@ unit_copy(csc_str_t text)
     csc_str_t copy;
     unsigned char *data;
 
-    data = malloc(text.len);
-    assert_true(data != NULL || text.len == 0);
+    data = malloc(text.len > 0 ? text.len : 1);
+    assert_non_null(data);
 
     if (text.len > 0) {
         memcpy(data, text.data, text.len);

@@ -470,7 +470,7 @@ test_lengths(void **state)
     (void) state;
 
     ws_what = "a length";
-    bytes = malloc(2 * WS_MAX_MESSAGE);
+    bytes = malloc((size_t) 2 * WS_MAX_MESSAGE);
     assert_non_null(bytes);
 
     for (i = 0; i < UNIT_COUNT(lengths); i++) {
