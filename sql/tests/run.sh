@@ -25,6 +25,7 @@ if [ "$(id -u)" -eq 0 ]; then
     as_postgres=(runuser -u postgres --)
 fi
 
+# shellcheck disable=SC2317 # called by the trap
 finish() {
     "${as_postgres[@]}" "$bin/pg_ctl" -D "$dir/pg" -m immediate stop \
         >/dev/null 2>&1 || true
