@@ -341,7 +341,8 @@ END
 $$;
 
 -- Begins to follow a chat (chats.join).  With p_after: all messages after it,
--- as events for the asking socket, unless more than 500 are missing.
+-- as events for the asking socket; where more than 500 are missing it is told
+-- to fetch them instead.
 CREATE OR REPLACE FUNCTION cs_chat.chats_join(
     p_caller UUID, p_chat UUID, p_after BIGINT)
 RETURNS SETOF cs_chat.outcome
@@ -377,6 +378,12 @@ BEGIN
           JOIN public.users su ON su.id = m.sender_id
          WHERE m.chat_id = c.id AND m.seq > p_after AND m.seq <= c.last_seq
          ORDER BY m.seq;
+    ELSIF p_after < c.last_seq THEN
+        RETURN QUERY
+        SELECT 1, 'replay', NULL::INT, NULL, NULL, NULL, c.id, NULL::UUID,
+               NULL::BIGINT, NULL, NULL::BOOLEAN, NULL, NULL, 'chat',
+               '{"type":"resync","data":{"reason":"more than 500 messages of '
+               || 'a chat are missing"},"chatId":"' || c.id::TEXT || '"}';
     END IF;
 END
 $$;
