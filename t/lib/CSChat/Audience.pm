@@ -1,0 +1,103 @@
+# Who hears what: several WebSockets by name, of which a test says who gets an
+# event, and that nobody else does.
+#
+#   my $audience = CSChat::Audience->new($server, agent => $socket, ...);
+#   my $got = $audience->heard('new_message', [qw(agent ...)], 'the name');
+#
+# A fence goes through the bus behind the events, so that one that was not for
+# a socket is known not to be on its way any more.
+
+package CSChat::Audience;
+
+use strict;
+use warnings;
+
+use Test::More ();
+
+my $audiences = 0;
+
+sub new {
+    my ($class, $server, %sockets) = @_;
+
+    return bless {
+        server => $server,
+        sockets => \%sockets,
+        source => 'audience' . ++$audiences,
+        fences => 0,
+    }, $class;
+}
+
+sub socket { return $_[0]{sockets}{$_[1]} }
+
+sub names { return sort keys %{$_[0]{sockets}} }
+
+sub add {
+    my ($self, $name, $socket) = @_;
+
+    $self->{sockets}{$name} = $socket;
+    return $socket;
+}
+
+sub remove { return delete $_[0]{sockets}{$_[1]} }
+
+# Tests that these sockets, each once, and no others get an event of a type
+# (that "which" is true for, asked with its data).  Gives the events by name.
+sub heard {
+    my ($self, $type, $names, $test, $which) = @_;
+    my (%got, @wrong);
+
+    for my $name (@$names) {
+        my $socket = $self->{sockets}{$name} // die "no socket $name\n";
+        $got{$name} = $socket->expect($type, undef, $which)
+            or push @wrong, "$name did not get it";
+    }
+
+    $self->settle;
+    for my $name ($self->names) {
+        my $socket = $self->{sockets}{$name};
+        my @more = grep { $_->{type} eq $type && (!$which || $which->($_->{data})) }
+            @{$socket->{events}};
+        next if !@more;
+        push @wrong, $got{$name} ? "$name got it again" : "$name got it";
+        my %more = map { $_ => 1 } @more;
+        @{$socket->{events}} = grep { !$more{$_} } @{$socket->{events}};
+    }
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    Test::More::ok(!@wrong, $test) or Test::More::diag(join '; ', @wrong);
+    return \%got;
+}
+
+sub unheard {
+    my ($self, $type, $test, $which) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    return $self->heard($type, [], $test, $which);
+}
+
+# Until all that was sent up to now is here.
+sub settle {
+    my ($self) = @_;
+    my $n = ++$self->{fences};
+
+    $self->{server}->redis('PUBLISH', 'cs_chat:events',
+        "CSC1 E src=$self->{source} n=$n"
+            . " topics=role:customer,role:agent,role:super-agent\n"
+            . "{\"type\":\"fence\",\"data\":$n}");
+    for my $name ($self->names) {
+        $self->{sockets}{$name}->expect('fence', undef, sub { $_[0] == $n })
+            or die "$name is cut off\n";
+    }
+    return;
+}
+
+# Nothing that came up to now is of interest.
+sub forget {
+    my ($self) = @_;
+
+    $self->settle;
+    @{$_->{events}} = () for values %{$self->{sockets}};
+    return;
+}
+
+1;
