@@ -121,6 +121,15 @@ ngx_http_cs_chat_authenticate(ngx_http_request_t *r)
     conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
     rc = ngx_http_cs_chat_jwt_verify(&conf->jwt, &token, r->pool, &ctx->claims);
 
+    /* one that was revoked counts for nobody, in limits and logs too */
+
+    if (rc == NGX_OK
+        && ngx_http_cs_chat_zone_revoked(
+            ngx_http_cs_chat_bus_zone(), ctx->claims.key))
+    {
+        rc = NGX_DECLINED;
+    }
+
     ctx->auth = (rc == NGX_OK)         ? CSC_E_NONE
                 : (rc == NGX_DECLINED) ? CSC_E_INVALID_TOKEN
                                        : CSC_E_INTERNAL_ERROR;
