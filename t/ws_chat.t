@@ -14,7 +14,7 @@ use CSChat::Audience;
 use CSChat::Expect;
 use CSChat::Server;
 
-my $server = CSChat::Server->new(machines => 2);
+my $server = CSChat::Server->new(machines => 2, workers => 2);
 my ($p0, $p1) = $server->nginx_pids(0);
 my %client = map { $_ => $server->client($_) }
     qw(customer1 customer2 agent1 agent2);
