@@ -410,7 +410,7 @@ sub sanitizer_env_in {
 
     return unless $ENV{SANITIZE};
     return (
-        ASAN_OPTIONS => "$options:$log:abort_on_error=0",
+        ASAN_OPTIONS => "$options,abort_on_error=0,$log",
         UBSAN_OPTIONS => "print_stacktrace=1:$log",
     );
 }
