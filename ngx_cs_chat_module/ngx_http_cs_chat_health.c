@@ -4,6 +4,7 @@
  */
 
 #include "ngx_http_cs_chat_rest.h"
+#include "ngx_http_cs_chat_source.h"
 
 
 static ngx_int_t ngx_http_cs_chat_ready(ngx_http_request_t *r);
@@ -80,13 +81,20 @@ ngx_http_cs_chat_ready_reply(
     void *data, csc_bus_message_t *reply, csc_error_e error)
 {
     ngx_int_t rc;
+    ngx_uint_t worker;
     ngx_http_request_t *r;
 
     r = data;
     ngx_http_cs_chat_ctx(r)->call = NULL;
 
-    rc = ngx_http_cs_chat_ready_answer(r, ngx_http_cs_chat_bus_ready(),
-        reply != NULL, reply != NULL && reply->status == NGX_HTTP_OK);
+    /* a worker that has lost its database hears no requests, but is there */
+
+    worker = reply != NULL
+             || (error == CSC_E_BACKEND_UNAVAILABLE
+                 && ngx_http_cs_chat_sources_alive());
+
+    rc = ngx_http_cs_chat_ready_answer(r, ngx_http_cs_chat_bus_ready(), worker,
+        reply != NULL && reply->status == NGX_HTTP_OK);
 
     ngx_http_cs_chat_finish(r, rc);
 }
