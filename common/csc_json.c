@@ -33,6 +33,8 @@ typedef struct {
     csc_json_level_t level[CSC_JSON_LEVELS];
 } csc_json_reader_t;
 
+static void csc_json_forget_all(csc_json_field_t *fields, size_t n);
+static void csc_json_forget_bad(csc_json_field_t *fields, size_t n);
 static int csc_json_check_space(csc_str_t text, const char **why);
 static int csc_json_check_escapes(csc_str_t text, const char **why);
 static size_t csc_json_check_unicode(
@@ -78,21 +80,16 @@ csc_json_read(csc_str_t text, csc_json_field_t *fields, size_t n,
     unsigned char *scratch, const char **why)
 {
     int rc;
-    size_t i;
     csc_json_reader_t reader;
 
-    for (i = 0; i < n; i++) {
-        csc_json_forget(&fields[i]);
-    }
+    csc_json_forget_all(fields, n);
 
     if (!csc_utf8_valid(text)) {
         *why = "The text is not valid UTF-8.";
         return CSC_ERROR;
     }
 
-    if (csc_json_check_space(text, why) != CSC_OK
-        || csc_json_check_escapes(text, why) != CSC_OK)
-    {
+    if (csc_json_check_space(text, why) != CSC_OK) {
         return CSC_ERROR;
     }
 
@@ -115,11 +112,42 @@ csc_json_read(csc_str_t text, csc_json_field_t *fields, size_t n,
     rc = csc_json_parse(&reader);
     if (rc != CSC_OK) {
         *why = reader.why != NULL ? reader.why : CSC_JSON_NOT_JSON;
+        csc_json_forget_all(fields, n);
+
+    } else if (csc_json_check_escapes(text, why) != CSC_OK) {
+        csc_json_forget_bad(fields, n);
+        rc = CSC_ERROR;
     }
 
     yajl_free(reader.yajl);
 
     return rc;
+}
+
+
+static void
+csc_json_forget_all(csc_json_field_t *fields, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        csc_json_forget(&fields[i]);
+    }
+}
+
+
+/* What is free of the fault stays, to say which text was meant. */
+static void
+csc_json_forget_bad(csc_json_field_t *fields, size_t n)
+{
+    size_t i;
+    const char *why;
+
+    for (i = 0; i < n; i++) {
+        if (csc_json_check_escapes(fields[i].raw, &why) != CSC_OK) {
+            csc_json_forget(&fields[i]);
+        }
+    }
 }
 
 

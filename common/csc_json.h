@@ -48,7 +48,9 @@ typedef struct {
  *
  * CSC_OK; or CSC_ERROR, with *why a static sentence for a person, when the
  * text is not valid UTF-8, not JSON, not an object, too deep, or has "\u0000"
- * or a lone surrogate in any string or key.
+ * or a lone surrogate in any string or key.  The fields are absent then; only
+ * where such an escape is the one fault are those free of it filled in, so
+ * that an error can repeat what it is about.
  */
 int csc_json_read(csc_str_t text, csc_json_field_t *fields, size_t n,
     unsigned char *scratch, const char **why);

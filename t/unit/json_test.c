@@ -310,6 +310,38 @@ test_scopes(void **state)
 }
 
 
+/* An error can say which event it is about, if the escape is not in that. */
+static void
+test_bad_escape_elsewhere(void **state)
+{
+    size_t i;
+    json_input_t input;
+
+    static const char *const vectors[][3] = {
+        { "{\"a\":\"x\",\"data\":{\"b\":\"\\ud800\"}}", "\"x\"", "" },
+        { "{\"a\":\"\\u0000\",\"data\":{\"b\":\"y\"}}", "", "\"y\"" },
+        { "{\"a\":\"x\",\"\\udc00\":1,\"data\":{\"b\":2}}", "\"x\"", "2" },
+        { "{\"a\":\"x\",\"c\":\"\\ud800\"", "", "" },
+    };
+
+    (void) state;
+
+    for (i = 0; i < UNIT_COUNT(vectors); i++) {
+        csc_json_field_t f[] = {
+            { .name = "a" },
+            { .scope = "data", .name = "b" },
+        };
+
+        assert_int_equal(
+            json_read(&input, csc_str(vectors[i][0]), f, 2), CSC_ERROR);
+        unit_assert_str(f[0].raw, vectors[i][1]);
+        unit_assert_str(f[1].raw, vectors[i][2]);
+
+        json_done(&input);
+    }
+}
+
+
 static void
 test_last_counts(void **state)
 {
@@ -912,6 +944,7 @@ main(void)
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_many_escaped),
         cmocka_unit_test(test_scopes),
+        cmocka_unit_test(test_bad_escape_elsewhere),
         cmocka_unit_test(test_last_counts),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_refused_texts),
