@@ -85,7 +85,7 @@ ngx_http_cs_chat_event(ngx_http_cs_chat_session_t *session, csc_str_t text)
 
     if (fields[FIELD_TYPE].type != CSC_JSON_STRING) {
         ngx_http_cs_chat_event_refuse(session, CSC_E_INVALID_INPUT,
-            "an event needs a type", "type", fields);
+            "An event needs a type.", "type", fields);
         return;
     }
 
@@ -103,7 +103,7 @@ ngx_http_cs_chat_event(ngx_http_cs_chat_session_t *session, csc_str_t text)
 
     } else {
         ngx_http_cs_chat_event_refuse(session, CSC_E_INVALID_INPUT,
-            "there is no event of this type", "type", fields);
+            "There is no event of this type.", "type", fields);
     }
 }
 
@@ -135,7 +135,6 @@ ngx_http_cs_chat_event_read(ngx_http_cs_chat_session_t *session, csc_str_t text,
     }
 
     if (csc_json_read(text, fields, FIELDS, scratch, &why) != CSC_OK) {
-        ngx_memzero(fields, FIELDS * sizeof(csc_json_field_t));
         ngx_http_cs_chat_event_refuse(
             session, CSC_E_INVALID_INPUT, why, NULL, fields);
         return NGX_DECLINED;
@@ -192,13 +191,13 @@ ngx_http_cs_chat_event_ask(ngx_http_cs_chat_session_t *session, csc_op_e op,
         || csc_uuid_parse(fields[FIELD_CHAT].value, id) != CSC_OK)
     {
         ngx_http_cs_chat_event_refuse(session, CSC_E_INVALID_INPUT,
-            "chatId must be the id of a chat", "chatId", fields);
+            "The chatId must be the id of a chat.", "chatId", fields);
         return;
     }
 
     if (session->nasks >= session->conf->pending_limit) {
         ngx_http_cs_chat_event_refuse(session, CSC_E_BACKEND_UNAVAILABLE,
-            "too many events of this connection wait for an answer", NULL,
+            "Too many events of this connection wait for an answer.", NULL,
             fields);
         return;
     }
@@ -241,7 +240,7 @@ ngx_http_cs_chat_event_ask(ngx_http_cs_chat_session_t *session, csc_op_e op,
         session->nasks--;
         ngx_free(ask);
         ngx_http_cs_chat_event_refuse(session, CSC_E_BACKEND_UNAVAILABLE,
-            "too many chats are joined", NULL, fields);
+            "This connection has joined too many chats.", NULL, fields);
         return;
     }
 
@@ -532,7 +531,7 @@ ngx_http_cs_chat_event_auth(
 
     if (fields[FIELD_TOKEN].type != CSC_JSON_STRING) {
         ngx_http_cs_chat_event_refuse(session, CSC_E_INVALID_INPUT,
-            "auth needs a token", "token", fields);
+            "An auth event needs a token.", "token", fields);
         return;
     }
 

@@ -90,7 +90,7 @@ ngx_http_cs_chat_handshake_check(ngx_http_request_t *r, const char **sentence)
     u_char accept[CSC_WS_ACCEPT_LEN];
 
     if (r->http_version != NGX_HTTP_VERSION_11) {
-        *sentence = "a WebSocket needs HTTP/1.1";
+        *sentence = "A WebSocket needs HTTP/1.1.";
         return CSC_E_INVALID_INPUT;
     }
 
@@ -98,7 +98,7 @@ ngx_http_cs_chat_handshake_check(ngx_http_request_t *r, const char **sentence)
         || !ngx_http_cs_chat_has_word(
             r->headers_in.upgrade->value, "websocket"))
     {
-        *sentence = "this is a WebSocket: send Upgrade: websocket";
+        *sentence = "This is a WebSocket: send Upgrade: websocket.";
         return CSC_E_INVALID_INPUT;
     }
 
@@ -107,31 +107,31 @@ ngx_http_cs_chat_handshake_check(ngx_http_request_t *r, const char **sentence)
     connection = ngx_http_cs_chat_header_in(r, "Connection");
 
     if (!ngx_http_cs_chat_has_word(connection, "upgrade")) {
-        *sentence = "this is a WebSocket: send Connection: Upgrade";
+        *sentence = "This is a WebSocket: send Connection: Upgrade.";
         return CSC_E_INVALID_INPUT;
     }
 
     if (r->headers_in.content_length_n > 0 || r->headers_in.chunked) {
-        *sentence = "a WebSocket handshake has no body";
+        *sentence = "A WebSocket handshake has no body.";
         return CSC_E_INVALID_INPUT;
     }
 
     version = ngx_http_cs_chat_header_in(r, "Sec-WebSocket-Version");
 
     if (version.len != 2 || ngx_strncmp(version.data, "13", 2) != 0) {
-        *sentence = "the WebSocket version must be 13";
+        *sentence = "The WebSocket version must be 13.";
         return CSC_E_UPGRADE_REQUIRED;
     }
 
     key = ngx_http_cs_chat_header_in(r, "Sec-WebSocket-Key");
 
     if (csc_ws_accept(ngx_http_cs_chat_view(key), accept) != CSC_OK) {
-        *sentence = "Sec-WebSocket-Key must be 16 bytes in base64";
+        *sentence = "Sec-WebSocket-Key must be 16 bytes in base64.";
         return CSC_E_INVALID_INPUT;
     }
 
     if (!ngx_http_cs_chat_origin_allowed(r)) {
-        *sentence = "pages of this origin may not connect";
+        *sentence = "Pages of this origin may not connect.";
         return CSC_E_ACCESS_DENIED;
     }
 
