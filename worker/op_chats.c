@@ -148,7 +148,8 @@ op_chats_unarchive(request_t *request, csc_fault_t *fault)
 {
     (void) fault;
 
-    return op_chats_set_status(request, csc_str("active"));
+    return op_submit(
+        request, op_chats_query(request, STATEMENT_CHATS_UNARCHIVE));
 }
 
 int

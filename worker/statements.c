@@ -32,6 +32,8 @@ const statement_t statements[STATEMENT_MAX] = {
         OUTCOME "chats_get($1::uuid, $2::uuid)", 2, 0 },
     [STATEMENT_CHATS_SET_STATUS] = { "chats_set_status",
         OUTCOME "chats_set_status($1::uuid, $2::uuid, $3::text)", 3, 1 },
+    [STATEMENT_CHATS_UNARCHIVE] = { "chats_unarchive",
+        OUTCOME "chats_unarchive($1::uuid, $2::uuid)", 2, 1 },
     [STATEMENT_CHATS_DELETE] = { "chats_delete",
         OUTCOME "chats_delete($1::uuid, $2::uuid)", 2, 1 },
     /* in the session that writes, so that its snapshot has just what was

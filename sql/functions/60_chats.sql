@@ -249,11 +249,11 @@ BEGIN
 END
 $$;
 
--- Sets the status of a chat (chats.status, chats.archive, chats.unarchive).
--- Customers may close and archive, not open again.  The event comes only
--- when the status really changed.
-CREATE OR REPLACE FUNCTION cs_chat.chats_set_status(
-    p_caller UUID, p_chat UUID, p_status TEXT)
+-- Sets the status of a chat, for the two functions below.  p_customers: they
+-- may do this too.  The event comes only when the status really changed.
+CREATE OR REPLACE FUNCTION cs_chat.change_status(
+    p_caller UUID, p_chat UUID, p_status TEXT, p_customers BOOLEAN,
+    p_sentence TEXT)
 RETURNS SETOF cs_chat.outcome
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -275,7 +275,7 @@ BEGIN
         RETURN NEXT cs_chat.refusal(1, 'CHAT_NOT_FOUND');
         RETURN;
     END IF;
-    IF p_status = 'active' AND me.role NOT IN ('agent', 'super-agent') THEN
+    IF NOT p_customers AND me.role NOT IN ('agent', 'super-agent') THEN
         RETURN NEXT cs_chat.refusal(1, 'ACCESS_DENIED', NULL,
             'A customer may close or archive a chat, not reopen it');
         RETURN;
@@ -289,9 +289,7 @@ BEGIN
         RETURNING n.* INTO c;
     END IF;
 
-    RETURN NEXT cs_chat.success(200, cs_chat.chat_body(c, me),
-        CASE p_status WHEN 'archived' THEN 'Chat archived'
-                      ELSE 'Chat status updated' END,
+    RETURN NEXT cs_chat.success(200, cs_chat.chat_body(c, me), p_sentence,
         chat => c.id);
     IF changed THEN
         RETURN NEXT cs_chat.event(1,
@@ -299,6 +297,27 @@ BEGIN
             'chat', c.id, NULL, cs_chat.status_json(c.id, p_status));
     END IF;
 END
+$$;
+
+-- chats.status, chats.archive: customers may close and archive, not open.
+CREATE OR REPLACE FUNCTION cs_chat.chats_set_status(
+    p_caller UUID, p_chat UUID, p_status TEXT)
+RETURNS SETOF cs_chat.outcome
+LANGUAGE sql VOLATILE
+AS $$
+    SELECT * FROM cs_chat.change_status(p_caller, p_chat, p_status,
+        p_status <> 'active',
+        CASE p_status WHEN 'archived' THEN 'Chat archived'
+                      ELSE 'Chat status updated' END);
+$$;
+
+-- chats.unarchive: everyone who sees the chat may.
+CREATE OR REPLACE FUNCTION cs_chat.chats_unarchive(p_caller UUID, p_chat UUID)
+RETURNS SETOF cs_chat.outcome
+LANGUAGE sql VOLATILE
+AS $$
+    SELECT * FROM cs_chat.change_status(p_caller, p_chat, 'active', true,
+        'Chat unarchived');
 $$;
 
 -- Deletes a chat with its messages (chats.delete): for its agent and

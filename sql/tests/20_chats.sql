@@ -163,6 +163,12 @@ SELECT t.does($$chats_set_status(t.id('carl'), t.id('own'), 'archived')$$,
     '1 reply 200, 1 event chat_status_updated', 'a customer archives');
 SELECT t.is((SELECT (o).error FROM t.r WHERE n = 1), 'Chat archived',
     'and is told so');
+SELECT t.does($$chats_unarchive(t.id('carl'), t.id('own'))$$,
+    '1 reply 200, 1 event chat_status_updated', 'and takes it back');
+SELECT t.does($$chats_unarchive(t.id('ben'), t.id('own'))$$,
+    '1 reply 404 CHAT_NOT_FOUND', 'as another agent can not');
+SELECT t.does($$chats_set_status(t.id('carl'), t.id('own'), 'archived')$$,
+    '1 reply 200, 1 event chat_status_updated', 'archived once more');
 SELECT t.does($$chats_set_status(t.id('anna'), t.id('own'), 'active')$$,
     '1 reply 200, 1 event chat_status_updated', 'an agent reopens');
 SELECT t.ok((SELECT updated_at > timezone('UTC', now()) - interval '1 minute'
