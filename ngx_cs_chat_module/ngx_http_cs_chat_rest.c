@@ -2,6 +2,9 @@
 #include "ngx_http_cs_chat_zone.h"
 
 
+#define NGX_HTTP_UPGRADE_REQUIRED 426 /* nginx has neither name nor reason */
+
+
 static void ngx_http_cs_chat_cleanup(void *data);
 static ngx_str_t ngx_http_cs_chat_token(ngx_http_request_t *r);
 static ngx_str_t ngx_http_cs_chat_bearer(ngx_str_t header);
@@ -433,6 +436,11 @@ ngx_http_cs_chat_send_headers(
     }
 
     r->headers_out.status = status;
+
+    if (status == NGX_HTTP_UPGRADE_REQUIRED) {
+        ngx_str_set(&r->headers_out.status_line, "426 Upgrade Required");
+    }
+
     r->headers_out.content_length_n = len;
     ngx_str_set(&r->headers_out.content_type, "application/json");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
