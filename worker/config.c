@@ -4,6 +4,8 @@
 #include <string.h>
 #include <ctype.h>
 
+#include <libpq-fe.h>
+
 #include "../common/csc_bus.h"
 #include "config.h"
 
@@ -249,7 +251,8 @@ config_file(config_t *config, const char *path, char *error, size_t size)
         snprintf(source, sizeof(source), "%.200s:%u", path, ++number);
 
         if (strchr(line, '\n') == NULL && !feof(file)) {
-            rc = config_error(error, size, source, "line", "is too long");
+            rc = config_error(
+                error, size, source, "line", "is too long, or has a NUL byte");
             break;
         }
 
@@ -422,10 +425,29 @@ config_first_look(int argc, char **argv, config_arguments_t *arguments)
     return path != NULL && *path != '\0' ? path : NULL;
 }
 
+/* What libpq has to say of a malformed one may show the password. */
+static int
+config_database_url_valid(const char *url)
+{
+    PQconninfoOption *options = PQconninfoParse(url, NULL);
+    int valid = options != NULL;
+
+    PQconninfoFree(options);
+
+    return valid;
+}
+
 static int
 config_validate(config_t *config, char *error, size_t size)
 {
     const char *c;
+
+    if (!config_database_url_valid(config->database_url)) {
+        snprintf(error, size,
+            "database_url: must be postgres://user:password@host/database, "
+            "percent-encoded, or name=value pairs");
+        return CSC_ERROR;
+    }
 
     if (log_level_by_name(config->log_level_name, &config->log_level) != CSC_OK)
     {
