@@ -102,6 +102,12 @@ login_on_verified(void *data, password_status_e status, const char *hash)
         return;
     }
 
+    /* only an older database has others, and nothing is theirs to do */
+    if (!input_word(csc_str(login->user[USER_ROLE]), input_roles)) {
+        login_fail(login, CSC_E_ACCESS_DENIED);
+        return;
+    }
+
     if (!password_outdated(passwords, login->user[USER_HASH])
         || password_hash(passwords, login->password, login_on_rehashed, login)
                != CSC_OK)
