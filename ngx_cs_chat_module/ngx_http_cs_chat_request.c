@@ -1,0 +1,332 @@
+/* What goes out over the bus: requests, commands to Redis, announcements. */
+
+#include "ngx_http_cs_chat_bus_state.h"
+#include "ngx_http_cs_chat_source.h"
+
+
+#define RETRY_INTERVAL 50 /* ms between attempts to find a shard's holder */
+#define RETRY_LIMIT 3000  /* ms in which a shard finds a new holder */
+
+
+static ngx_int_t ngx_http_cs_chat_bus_send(ngx_http_cs_chat_call_t *call);
+static void ngx_http_cs_chat_bus_unheard(ngx_http_cs_chat_call_t *call);
+static ngx_int_t ngx_http_cs_chat_bus_renew_ttl(ngx_http_cs_chat_call_t *call);
+static ngx_int_t ngx_http_cs_chat_bus_encode(
+    csc_bus_message_t *message, u_char **bytes, size_t *len);
+static ngx_int_t ngx_http_cs_chat_bus_publish(const char *channel,
+    size_t channel_len, u_char *bytes, size_t len, redisCallbackFn *callback,
+    void *data);
+static void ngx_http_cs_chat_bus_published(
+    redisAsyncContext *context, void *reply, void *id);
+static void ngx_http_cs_chat_bus_commanded(
+    redisAsyncContext *context, void *reply, void *id);
+
+
+ngx_http_cs_chat_call_t *
+ngx_http_cs_chat_bus_request(csc_bus_message_t *message, csc_str_t shard_by,
+    ngx_msec_t timeout, ngx_http_cs_chat_reply_pt handler, void *data)
+{
+    ngx_http_cs_chat_call_t *call;
+
+    call = ngx_http_cs_chat_call_new(timeout, data);
+    if (call == NULL) {
+        return NULL;
+    }
+
+    call->on_reply = handler;
+
+    if (!ngx_http_cs_chat_bus.ready) {
+        ngx_http_cs_chat_call_fail_later(call, CSC_E_BACKEND_UNAVAILABLE);
+        return call;
+    }
+
+    message->kind = CSC_BUS_REQUEST;
+    message->id = call->node.key;
+    message->from.data = ngx_http_cs_chat_bus.process;
+    message->from.len = NGX_HTTP_CS_CHAT_PROCESS_LEN;
+    message->ttl = timeout;
+
+    call->shard = shard_by.len ? csc_bus_shard(shard_by)
+                               : (unsigned) ngx_random() % CSC_BUS_SHARDS;
+
+    if (ngx_http_cs_chat_bus_encode(message, &call->bytes, &call->len) != NGX_OK
+        || ngx_http_cs_chat_bus_send(call) != NGX_OK)
+    {
+        ngx_http_cs_chat_call_free(call);
+        return NULL;
+    }
+
+    return call;
+}
+
+
+static ngx_int_t
+ngx_http_cs_chat_bus_send(ngx_http_cs_chat_call_t *call)
+{
+    size_t len;
+    char channel[NGX_HTTP_CS_CHAT_CHANNEL_SIZE];
+
+    len = csc_bus_request_channel(ngx_http_cs_chat_bus.prefix, call->shard,
+        channel, NGX_HTTP_CS_CHAT_CHANNEL_SIZE);
+
+    return ngx_http_cs_chat_bus_publish(channel, len, call->bytes, call->len,
+        ngx_http_cs_chat_bus_published, (void *) call->node.key);
+}
+
+
+void
+ngx_http_cs_chat_bus_tell(csc_bus_message_t *message, unsigned shard)
+{
+    size_t len;
+    char channel[NGX_HTTP_CS_CHAT_CHANNEL_SIZE];
+
+    if (!ngx_http_cs_chat_bus.ready) {
+        return;
+    }
+
+    message->kind = CSC_BUS_REQUEST;
+    message->from.data = ngx_http_cs_chat_bus.process;
+    message->from.len = NGX_HTTP_CS_CHAT_PROCESS_LEN;
+
+    len = csc_bus_request_channel(ngx_http_cs_chat_bus.prefix, shard, channel,
+        NGX_HTTP_CS_CHAT_CHANNEL_SIZE);
+
+    ngx_http_cs_chat_bus_say(channel, len, message);
+}
+
+
+/* Publishes what has no answer. */
+
+void
+ngx_http_cs_chat_bus_say(
+    const char *channel, size_t channel_len, csc_bus_message_t *message)
+{
+    size_t len;
+    u_char *bytes;
+
+    if (ngx_http_cs_chat_bus_encode(message, &bytes, &len) == NGX_OK) {
+        (void) ngx_http_cs_chat_bus_publish(
+            channel, channel_len, bytes, len, NULL, NULL);
+        ngx_free(bytes);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_cs_chat_bus_encode(
+    csc_bus_message_t *message, u_char **bytes, size_t *len)
+{
+    *len = csc_bus_size(message);
+
+    if (*len == 0) {
+        ngx_log_error(NGX_LOG_ALERT, ngx_http_cs_chat_bus.log, 0,
+            "a message for Redis can't be encoded");
+        return NGX_ERROR;
+    }
+
+    *bytes = ngx_alloc(*len, ngx_http_cs_chat_bus.log);
+    if (*bytes == NULL) {
+        return NGX_ERROR;
+    }
+
+    csc_bus_encode(message, *bytes);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_cs_chat_bus_publish(const char *channel, size_t channel_len,
+    u_char *bytes, size_t len, redisCallbackFn *callback, void *data)
+{
+    int rc;
+    size_t lens[3];
+    const char *argv[3];
+
+    argv[0] = "PUBLISH";
+    lens[0] = sizeof("PUBLISH") - 1;
+    argv[1] = channel;
+    lens[1] = channel_len;
+    argv[2] = (const char *) bytes;
+    lens[2] = len;
+
+    rc = redisAsyncCommandArgv(
+        ngx_http_cs_chat_bus.commands.context, callback, data, 3, argv, lens);
+
+    return (rc == REDIS_OK) ? NGX_OK : NGX_ERROR;
+}
+
+
+/* PUBLISH says how many heard it: nobody means that nothing was stored. */
+
+static void
+ngx_http_cs_chat_bus_published(
+    redisAsyncContext *context, void *reply, void *id)
+{
+    redisReply *answer;
+    ngx_http_cs_chat_call_t *call;
+
+    answer = reply;
+    call = ngx_http_cs_chat_call_find((ngx_rbtree_key_t) id);
+
+    if (answer == NULL || call == NULL) {
+        return;
+    }
+
+    if (answer->type == REDIS_REPLY_INTEGER && answer->integer > 0) {
+        ngx_free(call->bytes);
+        call->bytes = NULL;
+        return;
+    }
+
+    if (answer->type == REDIS_REPLY_ERROR) {
+        ngx_log_error(NGX_LOG_ERR, ngx_http_cs_chat_bus.log, 0,
+            "Redis refused to publish a request: %s", answer->str);
+        ngx_http_cs_chat_call_fail(call, CSC_E_BACKEND_UNAVAILABLE);
+        return;
+    }
+
+    ngx_http_cs_chat_bus_unheard(call);
+}
+
+
+/*
+ * While a shard goes from one worker to another nobody hears its requests for
+ * a moment.  As long as there is a worker they are sent again; nothing was
+ * stored, so no deadline turns that into an unknown outcome.
+ */
+
+static void
+ngx_http_cs_chat_bus_unheard(ngx_http_cs_chat_call_t *call)
+{
+    if (!ngx_http_cs_chat_sources_alive()
+        || ngx_current_msec - call->began >= RETRY_LIMIT)
+    {
+        ngx_http_cs_chat_call_fail(call, CSC_E_BACKEND_UNAVAILABLE);
+        return;
+    }
+
+    call->failed = CSC_E_BACKEND_UNAVAILABLE;
+    call->retrying = 1;
+    ngx_queue_insert_tail(&ngx_http_cs_chat_bus.retries, &call->retry);
+
+    if (!ngx_http_cs_chat_bus.retry.timer_set) {
+        ngx_add_timer(&ngx_http_cs_chat_bus.retry, RETRY_INTERVAL);
+    }
+}
+
+
+void
+ngx_http_cs_chat_bus_retry(ngx_event_t *ev)
+{
+    ngx_queue_t *q;
+    ngx_http_cs_chat_call_t *call;
+
+    while (!ngx_queue_empty(&ngx_http_cs_chat_bus.retries)) {
+        q = ngx_queue_head(&ngx_http_cs_chat_bus.retries);
+        call = ngx_queue_data(q, ngx_http_cs_chat_call_t, retry);
+
+        ngx_queue_remove(q);
+        call->retrying = 0;
+
+        if (!ngx_http_cs_chat_bus.ready
+            || ngx_http_cs_chat_bus_renew_ttl(call) != NGX_OK
+            || ngx_http_cs_chat_bus_send(call) != NGX_OK)
+        {
+            ngx_http_cs_chat_call_fail(call, CSC_E_BACKEND_UNAVAILABLE);
+            continue;
+        }
+
+        call->failed = CSC_E_NONE;
+    }
+}
+
+
+/* The asker has waited meanwhile: the request says how long it still will. */
+
+static ngx_int_t
+ngx_http_cs_chat_bus_renew_ttl(ngx_http_cs_chat_call_t *call)
+{
+    size_t len;
+    u_char *bytes;
+    csc_str_t old;
+    const char *why;
+    ngx_msec_int_t left;
+    csc_bus_message_t message;
+
+    old.data = call->bytes;
+    old.len = call->len;
+    left = (ngx_msec_int_t) (call->timer.timer.key - ngx_current_msec);
+
+    if (left <= 0 || csc_bus_decode(old, &message, &why) != CSC_OK) {
+        return NGX_ERROR;
+    }
+
+    message.ttl = left;
+
+    if (ngx_http_cs_chat_bus_encode(&message, &bytes, &len) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_free(call->bytes);
+    call->bytes = bytes;
+    call->len = len;
+
+    return NGX_OK;
+}
+
+
+ngx_http_cs_chat_call_t *
+ngx_http_cs_chat_bus_command(int argc, const char **argv, const size_t *lens,
+    ngx_msec_t timeout, ngx_http_cs_chat_command_pt handler, void *data)
+{
+    ngx_http_cs_chat_call_t *call;
+
+    call = ngx_http_cs_chat_call_new(timeout, data);
+    if (call == NULL) {
+        return NULL;
+    }
+
+    call->on_command = handler;
+
+    if (!ngx_http_cs_chat_bus.ready) {
+        ngx_http_cs_chat_call_fail_later(call, CSC_E_BACKEND_UNAVAILABLE);
+        return call;
+    }
+
+    if (redisAsyncCommandArgv(ngx_http_cs_chat_bus.commands.context,
+            ngx_http_cs_chat_bus_commanded, (void *) call->node.key, argc, argv,
+            lens)
+        != REDIS_OK)
+    {
+        ngx_http_cs_chat_call_free(call);
+        return NULL;
+    }
+
+    return call;
+}
+
+
+static void
+ngx_http_cs_chat_bus_commanded(
+    redisAsyncContext *context, void *reply, void *id)
+{
+    redisReply *answer;
+    ngx_http_cs_chat_call_t *call;
+
+    answer = reply;
+    call = ngx_http_cs_chat_call_find((ngx_rbtree_key_t) id);
+
+    if (answer == NULL || call == NULL) {
+        return;
+    }
+
+    if (answer->type == REDIS_REPLY_ERROR) {
+        ngx_log_error(NGX_LOG_ERR, ngx_http_cs_chat_bus.log, 0,
+            "Redis refused a command: %s", answer->str);
+        ngx_http_cs_chat_call_fail(call, CSC_E_BACKEND_UNAVAILABLE);
+        return;
+    }
+
+    ngx_http_cs_chat_call_result(call, answer);
+}
