@@ -485,6 +485,12 @@ ngx_http_cs_chat_gather(ngx_http_request_t *r, csc_str_t *body)
     for (cl = r->request_body->bufs; cl; cl = cl->next) {
         len = ngx_buf_size(cl->buf);
 
+        /* the last one may be empty, and then lies nowhere */
+
+        if (len == 0) {
+            continue;
+        }
+
         if (ngx_http_cs_chat_copy_buf(cl->buf, data + body->len) != NGX_OK) {
             return NGX_ERROR;
         }
