@@ -350,7 +350,8 @@ ngx_http_cs_chat_api_body(ngx_http_request_t *r)
  * nginx checks client_max_body_size before it looks for a handler, so that an
  * oversized body would be refused before a missing token is; its limit is off
  * in our locations and the module's own applies.  Only a body of unknown
- * length has to be limited while it is read: for this request alone.
+ * length has to be limited while it is read, for this request alone: nginx
+ * looks at the configuration once more after it has freed the request.
  */
 
 static ngx_int_t
@@ -372,6 +373,8 @@ ngx_http_cs_chat_limit_body(ngx_http_request_t *r, size_t limit)
 
     clcf->client_max_body_size = (off_t) limit;
     loc_conf[ngx_http_core_module.ctx_index] = clcf;
+
+    ngx_http_cs_chat_ctx(r)->loc_conf = r->loc_conf;
     r->loc_conf = loc_conf;
 
     return NGX_OK;
@@ -423,6 +426,13 @@ ngx_http_cs_chat_api_read(ngx_http_request_t *r)
     ngx_int_t rc;
     csc_str_t body;
     const char *why;
+    ngx_http_cs_chat_ctx_t *ctx;
+
+    ctx = ngx_http_cs_chat_ctx(r);
+
+    if (ctx->loc_conf != NULL) {
+        r->loc_conf = ctx->loc_conf;
+    }
 
     if (ngx_http_cs_chat_gather(r, &body) != NGX_OK) {
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);

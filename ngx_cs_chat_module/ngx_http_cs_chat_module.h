@@ -82,6 +82,7 @@ typedef struct {
     /* What is asked, see the handler. */
     const struct ngx_http_cs_chat_route_s *route;
     u_char chat[36];
+    void **loc_conf; /* to be restored when the body has been read */
 
     /* The answer that is awaited. */
     struct ngx_http_cs_chat_call_s *call;

@@ -43,6 +43,9 @@ ngx_int_t ngx_http_cs_chat_header(
 /* The value of a request header; empty when there is none. */
 ngx_str_t ngx_http_cs_chat_header_in(ngx_http_request_t *r, const char *name);
 
+/* Adds the headers that let a page of another origin read the answer. */
+ngx_int_t ngx_http_cs_chat_cors(ngx_http_request_t *r);
+
 /* Answers a preflight or other OPTIONS request. */
 ngx_int_t ngx_http_cs_chat_options(ngx_http_request_t *r, const char *allow);
 

@@ -124,6 +124,18 @@ void ngx_http_cs_chat_ws_rearm(ngx_http_cs_chat_session_t *session);
  */
 ngx_int_t ngx_http_cs_chat_ws_follow(ngx_http_cs_chat_session_t *session);
 
+/* --- ngx_http_cs_chat_ws_send.c, for ngx_http_cs_chat_ws.c --- */
+
+/* Queues a control frame. */
+void ngx_http_cs_chat_ws_control(
+    ngx_http_cs_chat_session_t *session, int opcode, csc_str_t payload);
+
+/* Writes what is queued, as far as the socket takes it. */
+void ngx_http_cs_chat_ws_write(ngx_http_cs_chat_session_t *session);
+
+/* Drops what waits, but for a frame that is partly on the wire. */
+void ngx_http_cs_chat_ws_discard(ngx_http_cs_chat_session_t *session);
+
 /* --- ngx_http_cs_chat_event.c --- */
 
 /* A complete message of the client. */
