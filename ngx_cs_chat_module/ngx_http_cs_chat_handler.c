@@ -350,8 +350,8 @@ ngx_http_cs_chat_api_body(ngx_http_request_t *r)
  * nginx checks client_max_body_size before it looks for a handler, so that an
  * oversized body would be refused before a missing token is; its limit is off
  * in our locations and the module's own applies.  Only a body of unknown
- * length has to be limited while it is read, for this request alone: nginx
- * looks at the configuration once more after it has freed the request.
+ * length has to be limited while it is read: for this request alone, and not
+ * for longer, as nginx looks at its configuration even after it is freed.
  */
 
 static ngx_int_t
