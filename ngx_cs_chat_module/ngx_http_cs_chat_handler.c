@@ -546,7 +546,7 @@ ngx_http_cs_chat_api_send(ngx_http_request_t *r, csc_str_t body)
 
     if (ctx->chat[0] == '?') {
         return ngx_http_cs_chat_refuse(
-            r, CSC_E_INVALID_INPUT, "the id in the path must be a UUID", NULL);
+            r, CSC_E_INVALID_INPUT, "The id in the path must be a UUID.", NULL);
     }
 
     ngx_memzero(&message, sizeof(message));
@@ -580,7 +580,8 @@ ngx_http_cs_chat_api_send(ngx_http_request_t *r, csc_str_t body)
 
         if (ngx_http_cs_chat_api_key(r, &message.key) != NGX_OK) {
             return ngx_http_cs_chat_refuse(r, CSC_E_INVALID_INPUT,
-                "Idempotency-Key must have 1 to 64 characters", "clientId");
+                "The Idempotency-Key must have 1 to 64 characters.",
+                "clientId");
         }
     }
 

@@ -272,9 +272,15 @@ ngx_http_cs_chat_link_hello(redisAsyncContext *context, void *reply, void *last)
     if (last != NULL) {
         ngx_del_timer(&link->timer);
         link->connected = 1;
-        link->delay = FIRST_DELAY;
         link->on_connect(link);
     }
+}
+
+
+void
+ngx_http_cs_chat_link_proved(ngx_http_cs_chat_link_t *link)
+{
+    link->delay = FIRST_DELAY;
 }
 
 

@@ -42,6 +42,12 @@ struct ngx_http_cs_chat_link_s {
 void ngx_http_cs_chat_link_open(ngx_http_cs_chat_link_t *link);
 
 /*
+ * The connection does what it is for: after it the attempts begin anew at
+ * short intervals, which a Redis that refuses every SUBSCRIBE must not see.
+ */
+void ngx_http_cs_chat_link_proved(ngx_http_cs_chat_link_t *link);
+
+/*
  * Gives the connection up from wherever the caller is, callbacks of hiredis
  * included; a new attempt follows.  why is for the log.
  */

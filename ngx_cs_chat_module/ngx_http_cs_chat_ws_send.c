@@ -6,9 +6,8 @@
 #include "ngx_http_cs_chat_ws.h"
 
 
-#define WRITE_FRAMES 64    /* frames in one writev() */
-#define SEND_TIMEOUT 60000 /* ms in which a blocked socket must take bytes */
-#define FIRST_OUT 8        /* slots of the ring of frames */
+#define WRITE_FRAMES 64 /* frames in one writev() */
+#define FIRST_OUT 8     /* slots of the ring of frames */
 
 
 static void ngx_http_cs_chat_ws_copy(ngx_http_cs_chat_session_t *session,
@@ -265,6 +264,7 @@ void
 ngx_http_cs_chat_ws_write(ngx_http_cs_chat_session_t *session)
 {
     ngx_connection_t *c;
+    ngx_http_core_loc_conf_t *clcf;
 
     c = session->connection;
 
@@ -278,7 +278,9 @@ ngx_http_cs_chat_ws_write(ngx_http_cs_chat_session_t *session)
         }
 
         if (!c->write->timer_set) {
-            ngx_add_timer(c->write, SEND_TIMEOUT);
+            clcf = ngx_http_get_module_loc_conf(
+                session->request, ngx_http_core_module);
+            ngx_add_timer(c->write, clcf->send_timeout);
         }
 
         if (ngx_handle_write_event(c->write, 0) != NGX_OK) {

@@ -61,7 +61,7 @@ BEGIN
 
     IF p_role <> 'customer' AND caller_role IS DISTINCT FROM 'super-agent' THEN
         RETURN NEXT cs_chat.refusal(1, 'ACCESS_DENIED', 'role',
-            'Only a super-agent may create agents');
+            'Only a super-agent may create agents.');
         RETURN;
     END IF;
 
@@ -69,14 +69,14 @@ BEGIN
 
     IF EXISTS (SELECT FROM public.users u WHERE u.username = p_username) THEN
         RETURN NEXT cs_chat.refusal(1, 'CONFLICT', 'username',
-            'This username is taken');
+            'This username is taken.');
         RETURN;
     END IF;
 
     IF EXISTS (SELECT FROM public.users u
                 WHERE lower(u.email) = lower(p_email)) THEN
         RETURN NEXT cs_chat.refusal(1, 'CONFLICT', 'email',
-            'This e-mail address is taken');
+            'This e-mail address is taken.');
         RETURN;
     END IF;
 
@@ -88,7 +88,7 @@ BEGIN
 
     IF NOT FOUND THEN
         RETURN NEXT cs_chat.refusal(1, 'CONFLICT', 'username',
-            'This username is taken');
+            'This username is taken.');
         RETURN;
     END IF;
 

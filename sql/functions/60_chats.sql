@@ -174,7 +174,7 @@ BEGIN
 
     IF p_customer IS NULL AND me.role IN ('agent', 'super-agent') THEN
         RETURN NEXT cs_chat.refusal(1, 'INVALID_INPUT', 'customerId',
-            'customerId is required');
+            'The customerId is required.');
         RETURN;
     END IF;
 
@@ -185,12 +185,12 @@ BEGIN
     IF customer.id <> p_caller AND customer.role <> 'customer'
        OR customer.id = p_caller AND me.role IN ('agent', 'super-agent') THEN
         RETURN NEXT cs_chat.refusal(1, 'INVALID_INPUT', 'customerId',
-            'customerId must be the id of a customer');
+            'The customerId must be the id of a customer.');
         RETURN;
     END IF;
     IF agent.role NOT IN ('agent', 'super-agent') THEN
         RETURN NEXT cs_chat.refusal(1, 'INVALID_INPUT', 'agentId',
-            'agentId must be the id of an agent');
+            'The agentId must be the id of an agent.');
         RETURN;
     END IF;
 
@@ -205,12 +205,12 @@ BEGIN
 
     IF me.role NOT IN ('agent', 'super-agent') AND customer.id <> me.id THEN
         RETURN NEXT cs_chat.refusal(1, 'ACCESS_DENIED', 'customerId',
-            'A customer may open only chats of their own');
+            'A customer may open only chats of their own.');
         RETURN;
     END IF;
     IF me.role = 'agent' AND agent.id <> me.id THEN
         RETURN NEXT cs_chat.refusal(1, 'ACCESS_DENIED', 'agentId',
-            'An agent may name no other agent');
+            'An agent may name no other agent.');
         RETURN;
     END IF;
 
@@ -277,7 +277,7 @@ BEGIN
     END IF;
     IF NOT p_customers AND me.role NOT IN ('agent', 'super-agent') THEN
         RETURN NEXT cs_chat.refusal(1, 'ACCESS_DENIED', NULL,
-            'A customer may close or archive a chat, not reopen it');
+            'A customer may close or archive a chat, not reopen it.');
         RETURN;
     END IF;
 
@@ -344,7 +344,7 @@ BEGIN
     END IF;
     IF me.role <> 'super-agent' AND c.agent_id IS DISTINCT FROM me.id THEN
         RETURN NEXT cs_chat.refusal(1, 'ACCESS_DENIED', NULL,
-            'Only the agent of a chat or a super-agent may delete it');
+            'Only the agent of a chat or a super-agent may delete it.');
         RETURN;
     END IF;
 
