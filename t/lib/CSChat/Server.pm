@@ -577,7 +577,8 @@ http {
     scgi_temp_path $dir/scgi;
     add_header X-Pid \$pid always;
 
-    cs_chat_redis unix:@{[ $self->redis_socket ]};
+    @{[ $extra{directives} =~ /cs_chat_redis/
+        ? '' : "cs_chat_redis unix:" . $self->redis_socket . ';' ]}
     @{[ $extra{directives} =~ /cs_chat_jwt_key/
         ? '' : "cs_chat_jwt_key '$key';" ]}
     $extra{directives}
