@@ -1,0 +1,169 @@
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "schedule.h"
+#include "tool.h"
+
+#define LONGEST_PAUSE (NS_PER_SECOND / 100)
+
+
+void
+schedule_init(schedule_t *schedule, const options_t *options)
+{
+    memset(schedule, 0, sizeof(*schedule));
+
+    schedule->interval = NS_PER_SECOND * 1024 / options->rate;
+    schedule->warmup = (uint32_t) (options->rate * options->warmup / 1000);
+    schedule->total = schedule->warmup
+                      + (uint32_t) (options->rate * options->seconds);
+    schedule->tag = (uint32_t) (tool_now() / 1000) ^ (uint32_t) getpid() << 20;
+
+    schedule->acked = tool_alloc(schedule->total, 1);
+    schedule->content = tool_alloc(1, options->size + 1);
+    memset(schedule->content, 'x', options->size);
+}
+
+
+void
+schedule_start(schedule_t *schedule)
+{
+    schedule->start = tool_now();
+}
+
+
+uint64_t
+schedule_due(const schedule_t *schedule, uint32_t message)
+{
+    return schedule->start + message * schedule->interval / 1024;
+}
+
+
+uint64_t
+schedule_since(const schedule_t *schedule, uint32_t message)
+{
+    uint64_t due = schedule_due(schedule, message), now = tool_now();
+
+    return now > due ? (now - due) / 1000 : 0;
+}
+
+
+uint64_t
+schedule_pause(const schedule_t *schedule)
+{
+    uint64_t due, now;
+
+    if (schedule->next == schedule->total) {
+        return LONGEST_PAUSE;
+    }
+
+    due = schedule_due(schedule, schedule->next);
+    now = tool_now();
+    if (due <= now) {
+        return 0;
+    }
+
+    return due - now < LONGEST_PAUSE ? due - now : LONGEST_PAUSE;
+}
+
+
+int
+schedule_take(schedule_t *schedule, uint32_t *message)
+{
+    if (schedule->next == schedule->total
+        || schedule_due(schedule, schedule->next) > tool_now())
+    {
+        return CSC_AGAIN;
+    }
+
+    *message = schedule->next++;
+    return CSC_OK;
+}
+
+
+int
+schedule_counts(const schedule_t *schedule, uint32_t message)
+{
+    return message >= schedule->warmup;
+}
+
+
+void
+schedule_sent(schedule_t *schedule, uint32_t message)
+{
+    if (schedule_counts(schedule, message)) {
+        histogram_add(&schedule->lag, schedule_since(schedule, message));
+    }
+}
+
+
+void
+schedule_acked(schedule_t *schedule, uint32_t message)
+{
+    if (schedule->acked[message]++) {
+        return;
+    }
+
+    schedule->acks++;
+    if (schedule_counts(schedule, message)) {
+        histogram_add(&schedule->ack, schedule_since(schedule, message));
+    }
+}
+
+
+void
+schedule_closed(schedule_t *schedule, const char *why)
+{
+    schedule->closed++;
+    if (schedule->why == NULL) {
+        schedule->why = why;
+    }
+}
+
+
+int
+schedule_find(const schedule_t *schedule, csc_str_t event, uint32_t *message)
+{
+    uint64_t value;
+    char key[32];
+
+    snprintf(key, sizeof(key), "\"clientId\":\"%08x-", schedule->tag);
+    if (tool_number(event, key, 10, &value) != CSC_OK
+        || value >= schedule->total) {
+        return CSC_ERROR;
+    }
+
+    *message = (uint32_t) value;
+    return CSC_OK;
+}
+
+
+uint64_t
+schedule_unacked(const schedule_t *schedule)
+{
+    uint64_t n = 0;
+    uint32_t i;
+
+    for (i = schedule->warmup; i < schedule->total; i++) {
+        n += !schedule->acked[i];
+    }
+
+    return n;
+}
+
+
+void
+schedule_report(const schedule_t *schedule, const options_t *options,
+    csc_json_writer_t *report)
+{
+    report_int(report, "rate", options->rate);
+    report_int(report, "messages", schedule->total - schedule->warmup);
+    report_int(report, "unacked", schedule_unacked(schedule));
+    report_int(report, "refused", schedule->refused);
+    report_int(report, "closed", schedule->closed);
+    csc_json_key(report, "closed_why");
+    csc_json_text(report, schedule->why);
+    report_histogram(report, "ack", &schedule->ack);
+    report_histogram(report, "delivery", &schedule->delivery);
+    report_histogram(report, "lag", &schedule->lag);
+}

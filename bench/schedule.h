@@ -1,0 +1,72 @@
+/*
+ * When messages are to be sent: evenly, at a rate, first some that do not
+ * count (warm-up), then those that do; and what became of them.
+ */
+
+#ifndef BENCH_SCHEDULE_H
+#define BENCH_SCHEDULE_H
+
+#include "report.h"
+#include "load.h"
+
+typedef struct {
+    uint64_t start;    /* ns, of message 0 */
+    uint64_t interval; /* ns between messages, in 1/1024 */
+    uint32_t tag;      /* of this run, in every clientId */
+    uint32_t next;     /* the message that is to be sent next */
+    uint32_t warmup;   /* so many messages do not count */
+    uint32_t total;
+    uint8_t *acked; /* by message: the times that it was acknowledged */
+    char *content;
+
+    uint64_t acks; /* different messages, of all */
+    uint64_t refused;
+    uint64_t closed; /* connections that broke */
+    const char *why; /* the first of them did */
+
+    histogram_t ack;
+    histogram_t delivery;
+    histogram_t lag; /* of the generator: sent later than intended */
+} schedule_t;
+
+void schedule_init(schedule_t *schedule, const options_t *options);
+
+/* Begins, so that message 0 is due now. */
+void schedule_start(schedule_t *schedule);
+
+/* When a message is due. */
+uint64_t schedule_due(const schedule_t *schedule, uint32_t message);
+
+/* Microseconds from then until now. */
+uint64_t schedule_since(const schedule_t *schedule, uint32_t message);
+
+/* Nanoseconds until the next one, at most 10 ms. */
+uint64_t schedule_pause(const schedule_t *schedule);
+
+/* The message that is due now; CSC_AGAIN when none is. */
+int schedule_take(schedule_t *schedule, uint32_t *message);
+
+/* Whether a message counts. */
+int schedule_counts(const schedule_t *schedule, uint32_t message);
+
+/* Notes that a message was handed to the system. */
+void schedule_sent(schedule_t *schedule, uint32_t message);
+
+/* Notes that a message was acknowledged. */
+void schedule_acked(schedule_t *schedule, uint32_t message);
+
+/* Notes that a connection broke. */
+void schedule_closed(schedule_t *schedule, const char *why);
+
+/* The message of a clientId of this run in an event; CSC_ERROR: none. */
+int schedule_find(
+    const schedule_t *schedule, csc_str_t event, uint32_t *message);
+
+/* How many of the messages that count were never acknowledged. */
+uint64_t schedule_unacked(const schedule_t *schedule);
+
+/* Rate, counts and histograms. */
+void schedule_report(const schedule_t *schedule, const options_t *options,
+    csc_json_writer_t *report);
+
+#endif /* BENCH_SCHEDULE_H */
