@@ -312,10 +312,10 @@ shards_serves(const shards_t *shards, unsigned shard)
 static void
 shards_balance(shards_t *shards, const unsigned char *taken)
 {
-    unsigned most, least, mine = 0, free_ones = 0, i;
+    unsigned share, mine = 0, free_ones = 0, i;
 
-    most = (CSC_BUS_SHARDS + shards->workers - 1) / shards->workers;
-    least = CSC_BUS_SHARDS / shards->workers;
+    share = CSC_BUS_SHARDS / shards->workers
+            + (shards->rank < CSC_BUS_SHARDS % shards->workers);
 
     for (i = 0; i < CSC_BUS_SHARDS; i++) {
         mine += shards->states[i] == SHARD_HELD
@@ -323,15 +323,15 @@ shards_balance(shards_t *shards, const unsigned char *taken)
         free_ones += !taken[i] && shards->states[i] == SHARD_FREE;
     }
 
-    if (mine > most) {
-        shards_release(shards, mine - most);
+    if (mine > share) {
+        shards_release(shards, mine - share);
 
-    } else if (mine < most && free_ones > 0) {
-        shards_take(shards, taken, most - mine);
+    } else if (mine < share && free_ones > 0) {
+        shards_take(shards, taken, share - mine);
     }
 
     shards_schedule(shards,
-        mine < least && free_ones == 0 ? SHARDS_HUNGRY : SHARDS_INTERVAL);
+        mine < share && free_ones == 0 ? SHARDS_HUNGRY : SHARDS_INTERVAL);
 }
 
 static void
@@ -352,11 +352,13 @@ shards_on_view(void *data, db_status_e status, const PGresult *result)
     }
 
     shards->workers = 0;
+    shards->rank = 0;
 
     for (i = 0; i < PQntuples(result); i++) {
         lock = atoi(PQgetvalue(result, i, 0));
         if (lock == SHARDS_WORKERS) {
             shards->workers++;
+            shards->rank += *PQgetvalue(result, i, 1) == 't';
         } else if (lock >= 0 && lock < CSC_BUS_SHARDS) {
             taken[lock] = 1;
         }

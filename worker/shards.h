@@ -2,7 +2,7 @@
  * Which shards this worker answers for.  A shard is held by an advisory lock
  * in the session that writes: without the session there is no lock, and with
  * the lock there is no other holder.  Workers count each other by a shared
- * lock and hold no more than an even part each.
+ * lock and hold an even part each; the first ones take what is left over.
  */
 
 #ifndef SHARDS_H
@@ -43,6 +43,7 @@ typedef struct {
     unsigned held;                        /* states other than SHARD_FREE */
     unsigned reported;                    /* number that was logged last */
     unsigned workers;
+    unsigned rank;        /* of this worker among them, from 0 */
     uint64_t session;     /* counts the sessions that wrote */
     uint64_t connected;   /* when both links to Redis were last seen, ms */
     unsigned entered : 1; /* counted among the workers */

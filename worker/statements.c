@@ -67,7 +67,7 @@ const statement_t statements[STATEMENT_MAX] = {
         ", " STATEMENT_LOCK_WORKERS ")",
         0, 1 },
     [STATEMENT_SHARDS_VIEW] = { "shards_view",
-        "SELECT objid::int, pid = pg_backend_pid() FROM pg_locks"
+        "SELECT objid::int, pid < pg_backend_pid() FROM pg_locks"
         " WHERE locktype = 'advisory' AND granted AND objsubid = 2"
         " AND classid = " STATEMENT_LOCK_CLASS
         " AND objid <= " STATEMENT_LOCK_WORKERS " AND database ="
