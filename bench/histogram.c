@@ -5,7 +5,7 @@
 #include "histogram.h"
 
 #define SUB_BITS 6
-#define SUB_COUNT (1U << SUB_BITS)
+#define SUB_COUNT (UINT64_C(1) << SUB_BITS)
 
 
 static unsigned
@@ -19,7 +19,7 @@ bucket_of(uint64_t us)
     }
 
     shift = 63U - (unsigned) __builtin_clzll(us) - SUB_BITS;
-    bucket = (uint64_t) SUB_COUNT * shift + (us >> shift);
+    bucket = SUB_COUNT * shift + (us >> shift);
 
     return bucket < HISTOGRAM_BUCKETS ? (unsigned) bucket
                                       : HISTOGRAM_BUCKETS - 1;
@@ -29,14 +29,14 @@ bucket_of(uint64_t us)
 static uint64_t
 bucket_end(unsigned bucket)
 {
-    unsigned shift;
+    uint64_t shift;
 
     if (bucket < 2 * SUB_COUNT) {
         return bucket;
     }
 
     shift = bucket / SUB_COUNT - 1;
-    return (((uint64_t) bucket - SUB_COUNT * shift + 1) << shift) - 1;
+    return ((bucket - SUB_COUNT * shift + 1) << shift) - 1;
 }
 
 

@@ -5,6 +5,7 @@
 #include "tool.h"
 
 #define MAX_HEAD 16384
+#define MAX_BODY UINT64_C(16777216)
 
 
 static void
@@ -35,7 +36,7 @@ content_length(const char *head, size_t len, uint64_t *value)
             line += sizeof(name) - 1;
             number.data = (const unsigned char *) line;
             number.len = strcspn(line, "\r");
-            return csc_str_to_u64(number, MAX_HEAD * 1024, value);
+            return csc_str_to_u64(number, MAX_BODY, value);
         }
         line = memchr(line, '\n', (size_t) (end - line));
     }

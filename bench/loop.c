@@ -11,8 +11,8 @@
 #include "loop.h"
 #include "tool.h"
 
-#define BUFFER_SIZE (256 * 1024)
-#define MAX_KEPT (16 * 1024 * 1024) /* of one link, either way */
+#define BUFFER_SIZE 262144
+#define MAX_KEPT 16777216 /* of one link, either way */
 #define MAX_EVENTS 512
 #define MAX_READS 16 /* of one link in one turn */
 
@@ -31,7 +31,7 @@ address_of(loop_t *loop, const char *to)
         }
 
         loop->address.local.sun_family = AF_UNIX;
-        strcpy(loop->address.local.sun_path, to + 5);
+        memcpy(loop->address.local.sun_path, to + 5, strlen(to + 5) + 1);
         loop->address_len = sizeof(loop->address.local);
         return;
     }

@@ -172,7 +172,7 @@ send_post(chat_t *chat, uint32_t pair)
         "Authorization: Bearer %s\r\nContent-Type: application/json\r\n"
         "Content-Length: %d\r\n\r\n%s",
         chat->options->api, chat->pairs.chats[pair],
-        chat->pairs.tokens[2 * pair], n, body);
+        chat->pairs.tokens[2 * (size_t) pair], n, body);
 
     if (n < 0 || (size_t) n >= sizeof(request)) {
         tool_fail("a token is too long");

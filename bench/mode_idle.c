@@ -75,7 +75,9 @@ run_idle(options_t *options)
     loop_init(&idle.loop, options->to, (unsigned) options->sources);
     clients = tool_alloc(options->connections, sizeof(ws_client_t));
 
-    first = options->connections > 2 * FIRST ? FIRST : options->connections / 2;
+    first = options->connections > UINT64_C(2) * FIRST
+                ? FIRST
+                : options->connections / 2;
     ws_open_all(
         clients, 0, first, &idle.loop, &handler, path, tokens, n, &idle);
     hold(&idle, NS_PER_SECOND);

@@ -5,7 +5,7 @@
 #include "tool.h"
 #include "ws_client.h"
 
-#define MAX_FRAME (8 * 1024 * 1024)
+#define MAX_FRAME 8388608
 #define MAX_SENT 4096
 #define AT_ONCE 64
 #define WS_KEY "bG9hZCBnZW5lcmF0b3IhIQ=="
