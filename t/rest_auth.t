@@ -16,6 +16,13 @@ use CSChat::Server;
 my $server = CSChat::Server->new(
     machines => 2,
     directives => 'cs_chat_jwt_leeway 10s; cs_chat_jwt_lifetime 2h;',
+    locations => <<'END',
+    location /hs512/ {
+        cs_chat_jwt_algorithm HS512;
+        cs_chat_min_password_length 12;
+        cs_chat_api;
+    }
+END
 );
 my $anyone = $server->client;
 
@@ -128,6 +135,12 @@ subtest 'tokens that count' => sub {
     given(
         with_token($server->signed_token('agent1', nbf => $now + 3)),
         200, 'one that begins within the leeway');
+    my $endless
+        = $server->signed_token('agent1', exp => 9223372036854775807);
+    given(with_token($endless), 200, 'one that never ends');
+    given([$server->client(undef, token => $endless)->post('auth/logout')],
+        200, 'which logout ends');
+    refused(with_token($endless), 401, 'INVALID_TOKEN', 'all the same');
     given(with_token($server->signed_token('agent1', other => [{}])),
         200, 'one with more claims');
 
@@ -185,6 +198,13 @@ subtest 'tokens that do not count' => sub {
         'not yet valid' => $with->(nbf => $now + 60),
         'exp as text' => $with->(exp => '9999999999'),
         'exp below zero' => $with->(exp => -1),
+        'exp as a fraction' => CSChat::JWT::sign($key,
+            '{"userID":"' . $claims{userID}
+                . '","username":"agent1","role":"agent","exp":4e9}'),
+        'exp beyond numbers' => CSChat::JWT::sign($key,
+            '{"userID":"' . $claims{userID}
+                . '","username":"agent1","role":"agent","exp":1'
+                . '0' x 30 . '}'),
         'no exp' => $without->('exp'),
         'no user' => $without->('userID'),
         'no role' => $without->('role'),
@@ -207,6 +227,53 @@ subtest 'tokens that do not count' => sub {
     refused(
         with_token($with->(role => 'super-agent', userID => unknown_id())),
         401, 'INVALID_TOKEN', 'an unknown super-agent');
+};
+
+subtest 'another algorithm, where it is configured' => sub {
+    my ($status, $json) = $anyone->post('/hs512/auth/login',
+        {username => 'agent1', password => 'password123'});
+    my $get = sub {
+        return [$server->client(undef, token => $_[0])
+                ->get('/hs512/users/me')];
+    };
+
+    is $status, 200, 'a login';
+    like decode_base64url((split /\./, $json->{token})[0]), qr/"HS512"/,
+        'signs with it';
+    given($get->($json->{token}), 200, 'its token is good here');
+    refused(with_token($json->{token}), 401, 'INVALID_TOKEN',
+        'and not elsewhere');
+    refused($get->($server->signed_token('agent1')), 401, 'INVALID_TOKEN',
+        'nor one from there here');
+};
+
+subtest 'the smallest password, where it is configured' => sub {
+    my %new = (email => 'p@x.y', username => 'longer', name => 'L');
+    refused(
+        [   $anyone->post('/hs512/auth/register',
+                {%new, password => 'x' x 11})
+        ],
+        400, 'INVALID_INPUT', 'eleven characters', field => 'password');
+    given(
+        [   $anyone->post('/hs512/auth/register',
+                {%new, password => 'x' x 12})
+        ],
+        201, 'twelve');
+};
+
+subtest 'a ticket' => sub {
+    my $agent = $server->client('agent1');
+    my ($first, $second) = map {
+        given([$agent->post('auth/ws-ticket')], 200, 'a ticket')
+    } 1, 2;
+
+    like $first->{ticket}, qr/^[\w-]{20,}$/, 'fits into a URL';
+    is $first->{expiresIn}, 30, 'expiresIn';
+    isnt $first->{ticket}, $second->{ticket}, 'each is another';
+    refused(with_token($first->{ticket}), 401, 'INVALID_TOKEN',
+        'and no token');
+    refused([$anyone->post('auth/ws-ticket')], 401, 'AUTH_REQUIRED',
+        'not without one');
 };
 
 subtest 'a role is the database\'s, not the token\'s' => sub {

@@ -115,8 +115,14 @@ subtest 'pipelined' => sub {
         'with chunked bodies';
 };
 
+# Files that the processes of nginx have open.
+sub open_files {
+    return scalar map { glob "/proc/$_/fd/*" } $server->nginx_pids;
+}
+
 subtest 'clients that leave' => sub {
     my $before = @{messages()};
+    my $files = open_files();
     my @connections = map { $server->connection } 1 .. 20;
     my $bus = frozen_worker();
 
@@ -140,6 +146,8 @@ subtest 'clients that leave' => sub {
     given([$client->get('users/me')], 200, 'and goes on');
     ok CSChat::Process::wait_until(5, sub { @{messages()} == $before + 20 }),
         'what they sent is stored';
+    ok CSChat::Process::wait_until(5, sub { open_files() <= $files }),
+        'no file stays open';
 };
 
 # A worker that says nothing, and what goes to it.
