@@ -195,13 +195,6 @@ ngx_http_cs_chat_event_ask(ngx_http_cs_chat_session_t *session, csc_op_e op,
         return;
     }
 
-    if (session->nasks >= session->conf->pending_limit) {
-        ngx_http_cs_chat_event_refuse(session, CSC_E_BACKEND_UNAVAILABLE,
-            "Too many events of this connection wait for an answer.", NULL,
-            fields);
-        return;
-    }
-
     chat.data = id;
     chat.len = CSC_UUID_LEN;
 
@@ -331,6 +324,7 @@ ngx_http_cs_chat_event_reply(
     }
 
     ngx_free(ask);
+    ngx_http_cs_chat_ws_resume(session);
 }
 
 

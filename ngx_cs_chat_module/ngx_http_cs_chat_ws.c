@@ -349,8 +349,17 @@ ngx_http_cs_chat_ws_read(ngx_http_cs_chat_session_t *session)
     ngx_connection_t *c;
 
     c = session->connection;
+    session->paused = 0;
 
     for (i = 0; i < READ_BUDGET; i++) {
+        if (session->nasks >= session->conf->pending_limit && !session->closing)
+        {
+            /* what the client sends on waits in the network */
+
+            session->paused = 1;
+            break;
+        }
+
         n = c->recv(c, read_buffer, READ_SIZE);
 
         if (n == NGX_AGAIN) {
@@ -379,7 +388,22 @@ ngx_http_cs_chat_ws_read(ngx_http_cs_chat_session_t *session)
         }
     }
 
-    ngx_post_event(c->read, &ngx_posted_next_events);
+    if (!session->paused) {
+        ngx_post_event(c->read, &ngx_posted_next_events);
+
+    } else if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+        session->failed = 1;
+    }
+}
+
+
+void
+ngx_http_cs_chat_ws_resume(ngx_http_cs_chat_session_t *session)
+{
+    if (session->paused && session->nasks < session->conf->pending_limit) {
+        session->paused = 0;
+        ngx_post_event(session->connection->read, &ngx_posted_events);
+    }
 }
 
 
@@ -586,6 +610,13 @@ ngx_http_cs_chat_ws_timer(ngx_http_cs_chat_session_t *session)
     ngx_http_cs_chat_loc_conf_t *conf;
 
     conf = session->conf;
+
+    if (session->paused) {
+        /* whatever it says, nobody listens now */
+
+        session->heard = ngx_current_msec;
+        session->awaiting_pong = 0;
+    }
 
     if (session->closing) {
         if (ngx_current_msec - session->closing_since >= CLOSE_TIMEOUT) {

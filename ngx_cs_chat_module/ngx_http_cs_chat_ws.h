@@ -56,6 +56,7 @@ typedef struct ngx_http_cs_chat_session_s {
     time_t refused_since;
 
     unsigned awaiting_pong : 1;
+    unsigned paused : 1;  /* not read: too much awaits an answer */
     unsigned closing : 1; /* our Close is queued: nothing else goes out */
     unsigned closed : 1;  /* the client's Close has come, or its data ended */
     unsigned failed : 1;  /* the connection is of no more use */
@@ -101,6 +102,9 @@ void ngx_http_cs_chat_ws_written(ngx_http_cs_chat_session_t *session);
 /* Queues the Close frame; the connection ends when the client has answered. */
 void ngx_http_cs_chat_ws_close(
     ngx_http_cs_chat_session_t *session, int code, const char *reason);
+
+/* A request was answered: reads on where it was paused for too many of them. */
+void ngx_http_cs_chat_ws_resume(ngx_http_cs_chat_session_t *session);
 
 /* Closes one who reads too slowly; what waits for it is dropped. */
 void ngx_http_cs_chat_ws_too_slow(ngx_http_cs_chat_session_t *session);

@@ -84,7 +84,9 @@ ngx_http_cs_chat_ws_send(
         return;
     }
 
-    if (!frame->wanted
+    /* one frame is never too much, however long */
+
+    if (!frame->wanted && session->out_bytes
         && session->out_bytes + frame->len > session->conf->output_limit)
     {
         ngx_http_cs_chat_ws_too_slow(session);
