@@ -409,5 +409,31 @@ subtest 'joins while messages come' => sub {
     $_->close for @writers, @readers;
 };
 
+subtest 'many messages without waiting' => sub {
+    my $flood = $client{customer1}->new_chat(agentId => $id{agent1});
+    my $writer = $client{customer1}->websocket(pid => $p0);
+    my $reader = $client{agent1}->websocket(machine => 1);
+    my $messages = 2000;
+
+    my $frames = join '', map {
+        $writer->frame(1, qq({"type":"send_message","data":)
+                . qq({"chatId":"$flood","content":"$_","clientId":"$_"}}))
+    } 1 .. $messages;
+    $writer->send_raw($frames . $writer->frame(1, '{"type":"ping","data":1}'));
+
+    my ($wrong, $foreign) = (0, 0);
+    for my $n (1 .. $messages) {
+        my $ack = $writer->expect('message_ack') or last;
+        $wrong++ if "$ack->{data}{clientId} $ack->{data}{seq}" ne "$n $n";
+        my $event = $reader->expect('new_message') or last;
+        $foreign++ if "$event->{data}{content} $event->{data}{seq}" ne "$n $n";
+    }
+    is $wrong, 0, 'each is acknowledged, in order';
+    is $foreign, 0, 'and heard, in order';
+    ok $writer->none('error'), 'none is refused';
+    ok $writer->expect('pong'), 'what comes behind them is read too';
+    is $writer->close, 1000, 'the socket lives on';
+};
+
 $server->finish;
 done_testing;

@@ -299,6 +299,10 @@ subtest 'a slow reader' => sub {
     is $slow->close_code, 1013, 'one who does not is closed';
     ok $seen < 20, 'when 64k wait for it';
     ok $quick->ask(ping => 1), 'the others go on';
+
+    my $long = 'x' x 200_000;
+    is $quick->ask(ping => $long)->{data}, $long,
+        'one who reads may be told more than that at once';
 };
 
 $server->finish;
