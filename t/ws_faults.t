@@ -81,7 +81,8 @@ $watcher->expect('user_status_change', undef,
     or die "not online\n";
 my $alive = time;
 my $here = $customer->websocket;
-my $there = $agent->websocket(machine => 1, pid => ($server->nginx_pids(1))[1]);
+my $process = ($server->nginx_pids(1))[1];  # of the next
+my $there = $agent->websocket(machine => 1, pid => $process);
 
 subtest 'a process of nginx is killed' => sub {
     $server->allow(qr/worker process $doomed exited on signal 9/);
@@ -162,6 +163,35 @@ subtest 'PostgreSQL is started again' => sub {
     is scalar attempt($here, clientId => 'pg'), 'message_ack',
         'the refused one may be sent again';
     is talk($there, $here, 'and heard'), $seq + 3, 'none is there twice';
+};
+
+subtest 'events that went by' => sub {
+    my $publish = sub {
+        $server->redis('PUBLISH', 'cs_chat:events',
+            "CSC1 E src=elsewhere n=$_[0] topics=user:nobody\n{}");
+    };
+
+    $publish->($_) for 1, 2;
+    ok $here->none('resync'), 'events of others are no news';
+    $publish->(4);
+    $_->expect('resync') or fail 'resync' for $here, $there, $watcher;
+    pass 'one that is missing is told to every socket';
+
+    # Redis cuts off a process that does not read
+    my $limit = 'client-output-buffer-limit';
+    my $usual = $server->redis('CONFIG', 'GET', $limit)->[1];
+    $server->redis('CONFIG', 'SET', $limit, 'pubsub 256kb 256kb 0');
+    kill 'STOP', $process;
+    $here->ask(send_message => {chatId => $chat, content => 'x' x 9000})
+        for 1 .. 120;
+    ok $here->none('resync') && $here->none('error'),
+        'one process that hangs does not trouble another';
+    kill 'CONT', $process;
+    $server->redis('CONFIG', 'SET', $limit, $usual);
+    ok $there->expect('resync', 10), 'its sockets are told to look again';
+    my $seq = talk($here, $there, 'and go on');
+    my $joined = $there->ask(join_chat => {chatId => $chat, afterSeq => $seq - 1});
+    is $joined->{data}{lastSeq}, $seq, 'from where the chat stands';
 };
 
 subtest 'clients that just leave' => sub {

@@ -13,7 +13,7 @@ use CSChat::Audience;
 use CSChat::Expect;
 use CSChat::Server;
 
-my $grace = $ENV{SANITIZE} ? 2 : 0.5;  # seconds
+my $grace = $ENV{SANITIZE} ? 1 : 0.5;  # seconds
 my $slack = 0.7;  # until it is noticed that they are over
 my $server = CSChat::Server->new(
     machines => 2,
