@@ -446,6 +446,7 @@ ngx_http_cs_chat_ws_on_frame(
     case CSC_WS_EVENT_ERROR:
         ngx_log_error(NGX_LOG_INFO, session->connection->log, 0,
             "client sent a bad WebSocket frame: %s", event->reason);
+        session->broken = 1;
         ngx_http_cs_chat_ws_close(session, event->code, event->reason);
         break;
     }

@@ -59,6 +59,7 @@ typedef struct ngx_http_cs_chat_session_s {
     unsigned paused : 1;  /* not read: too much awaits an answer */
     unsigned closing : 1; /* our Close is queued: nothing else goes out */
     unsigned closed : 1;  /* the client's Close has come, or its data ended */
+    unsigned broken : 1;  /* what comes in can't be understood any more */
     unsigned failed : 1;  /* the connection is of no more use */
 } ngx_http_cs_chat_session_t;
 

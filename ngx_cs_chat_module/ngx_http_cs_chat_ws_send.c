@@ -12,6 +12,7 @@
 
 static void ngx_http_cs_chat_ws_copy(ngx_http_cs_chat_session_t *session,
     int opcode, csc_str_t payload, ngx_uint_t wanted);
+static void ngx_http_cs_chat_ws_half_close(ngx_http_cs_chat_session_t *session);
 static void ngx_http_cs_chat_ws_queue(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame);
 static ngx_int_t ngx_http_cs_chat_ws_grow(ngx_http_cs_chat_session_t *session);
@@ -294,6 +295,38 @@ ngx_http_cs_chat_ws_write(ngx_http_cs_chat_session_t *session)
 
     if (c->write->timer_set) {
         ngx_del_timer(c->write);
+    }
+
+    if (session->broken && !session->failed) {
+        ngx_http_cs_chat_ws_half_close(session);
+    }
+}
+
+
+/*
+ * The client's Close can't be found behind bytes that were no frame: its end
+ * of data is awaited instead, which the end of ours brings about (RFC 6455,
+ * 7.1.7).  TLS has no half of a connection.
+ */
+
+static void
+ngx_http_cs_chat_ws_half_close(ngx_http_cs_chat_session_t *session)
+{
+    ngx_connection_t *c;
+
+    c = session->connection;
+    session->broken = 0;
+
+#if (NGX_HTTP_SSL)
+    if (c->ssl) {
+        return;
+    }
+#endif
+
+    if (ngx_shutdown_socket(c->fd, NGX_WRITE_SHUTDOWN) == -1) {
+        ngx_connection_error(
+            c, ngx_socket_errno, ngx_shutdown_socket_n " failed");
+        session->failed = 1;
     }
 }
 
