@@ -32,6 +32,7 @@ redis-server            program redis-server
 redis-tools             program redis-cli
 postgresql              postgres
 postgresql-client       program psql
+curl                    program curl
 END
 }
 
@@ -40,7 +41,6 @@ test_packages() {
     cat <<'END'
 libcmocka-dev           header  cmocka.h
 libmojolicious-perl     perl    Mojolicious
-curl                    program curl
 END
 }
 
@@ -173,8 +173,8 @@ ensure() {
     list="${missing[*]}"
 
     if ! can_install; then
-        echo "deps: missing here: $list" >&2
-        echo "deps: install them (on Debian: apt-get install $list)" >&2
+        echo "deps: missing, and only root or sudo can install them:" \
+            "apt-get install $list" >&2
         return 1
     fi
 

@@ -41,7 +41,8 @@ sub try {
         'Upgrade' => 'websocket',
         'Connection' => 'Upgrade',
         'Sec-WebSocket-Version' => 13,
-        'Sec-WebSocket-Key' => encode_base64(pack('N4', map { rand 2**32 } 1 .. 4), ''),
+        'Sec-WebSocket-Key' =>
+            encode_base64(pack('N4', map { rand 2**32 } 1 .. 4), ''),
     );
 
     push @headers, 'Authorization' => "Bearer $o{token}" if defined $o{token};
