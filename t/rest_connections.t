@@ -206,7 +206,7 @@ subtest 'HTTP/2 as curl speaks it' => sub {
     is $got[2]{data}{content}, 'large', 'its content';
 
     open $fh, '>', $file or die "$file: $!";
-    print $fh '{"y":"', 'y' x 600_000, '","content":"too large"}';
+    print $fh '{"y":"', 'y' x 262_144, '","content":"too large"}';
     close $fh;
     @got = curl_pipe($file, '-X', 'POST', '-T', '-',
         "$base/chats/$chat/messages");
