@@ -666,7 +666,8 @@ sub stop_part {
         kill 'KILL', $pid;
         waitpid $pid, 0;
         $status = $?;
-        Test::More::diag("$name did not end in time");
+        Test::More::diag("$name did not end in time; its last words: ",
+            last_line($part->{log}));
         $self->{complaints}{"$name did not end in time"} = 1;
     }
 
