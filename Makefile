@@ -77,7 +77,7 @@ install: build ## to DESTDIR and PREFIX (/usr)
 		$(DESTDIR)$(MODULESDIR)/ngx_http_cs_chat_module.so
 	install -D -m 755 $(WORKER) $(DESTDIR)$(SBINDIR)/cs-chat-worker
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR) \
-		$(DESTDIR)$(DOCDIR)/examples
+		$(DESTDIR)$(DOCDIR)/docs $(DESTDIR)$(DOCDIR)/examples
 	sed 's|/usr/sbin|$(SBINDIR)|; s|/etc/cs-chat|$(SYSCONFDIR)|' \
 		packaging/systemd/cs-chat-worker.service \
 		> $(DESTDIR)$(UNITDIR)/cs-chat-worker.service
@@ -86,8 +86,8 @@ install: build ## to DESTDIR and PREFIX (/usr)
 		worker/worker.conf.example $(DESTDIR)$(SYSCONFDIR)/worker.conf
 	test -n "$(DESTDIR)" || test -e $(SYSCONFDIR)/jwt.key || \
 		(umask 077 && openssl rand -hex 32 > $(SYSCONFDIR)/jwt.key)
-	install -m 644 $(wildcard README.md LICENSE docs/*.md) \
-		$(DESTDIR)$(DOCDIR)
+	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)
+	install -m 644 $(wildcard docs/*) $(DESTDIR)$(DOCDIR)/docs
 	install -m 644 nginx.conf.example worker/worker.conf.example \
 		$(DESTDIR)$(DOCDIR)/examples
 
