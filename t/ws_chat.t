@@ -15,6 +15,8 @@ use CSChat::Expect;
 use CSChat::Server;
 
 my $server = CSChat::Server->new(machines => 2, workers => 2);
+$server->wait_log("worker-$_", qr/"held":32/) or die "no even shares\n"
+    for 1, 2;
 my ($p0, $p1) = $server->nginx_pids(0);
 my %client = map { $_ => $server->client($_) }
     qw(customer1 customer2 agent1 agent2);
