@@ -72,6 +72,10 @@ static void ngx_http_cs_chat_event_error(
 static void ngx_http_cs_chat_event_count(ngx_http_cs_chat_session_t *session);
 
 
+static u_char *scratch;
+static size_t scratch_size;
+
+
 void
 ngx_http_cs_chat_event(ngx_http_cs_chat_session_t *session, csc_str_t text)
 {
@@ -112,7 +116,7 @@ static ngx_int_t
 ngx_http_cs_chat_event_read(ngx_http_cs_chat_session_t *session, csc_str_t text,
     csc_json_field_t *fields)
 {
-    u_char *scratch;
+    u_char *decoded;
     const char *why;
 
     ngx_memzero(fields, FIELDS * sizeof(csc_json_field_t));
@@ -126,15 +130,15 @@ ngx_http_cs_chat_event_read(ngx_http_cs_chat_session_t *session, csc_str_t text,
     fields[FIELD_TOKEN].scope = "data";
     fields[FIELD_TOKEN].name = "token";
 
-    scratch = ngx_http_cs_chat_event_scratch(
+    decoded = ngx_http_cs_chat_event_scratch(
         text.len, session->connection->log);
 
-    if (scratch == NULL) {
+    if (decoded == NULL) {
         session->failed = 1;
         return NGX_ERROR;
     }
 
-    if (csc_json_read(text, fields, FIELDS, scratch, &why) != CSC_OK) {
+    if (csc_json_read(text, fields, FIELDS, decoded, &why) != CSC_OK) {
         ngx_http_cs_chat_event_refuse(
             session, CSC_E_INVALID_INPUT, why, NULL, fields);
         return NGX_DECLINED;
@@ -149,9 +153,6 @@ ngx_http_cs_chat_event_read(ngx_http_cs_chat_session_t *session, csc_str_t text,
 static u_char *
 ngx_http_cs_chat_event_scratch(size_t size, ngx_log_t *log)
 {
-    static u_char *scratch;
-    static size_t scratch_size;
-
     u_char *larger;
 
     if (size <= scratch_size) {
@@ -173,6 +174,17 @@ ngx_http_cs_chat_event_scratch(size_t size, ngx_log_t *log)
     scratch_size = size;
 
     return scratch;
+}
+
+
+void
+ngx_http_cs_chat_event_exit(void)
+{
+    if (scratch != NULL) {
+        ngx_free(scratch);
+        scratch = NULL;
+        scratch_size = 0;
+    }
 }
 
 

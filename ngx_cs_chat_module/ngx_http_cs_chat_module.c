@@ -104,4 +104,5 @@ ngx_http_cs_chat_exit_process(ngx_cycle_t *cycle)
 
     ngx_http_cs_chat_presence_exit();
     ngx_http_cs_chat_bus_exit();
+    ngx_http_cs_chat_ws_exit();
 }

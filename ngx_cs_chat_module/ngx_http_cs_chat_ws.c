@@ -46,6 +46,21 @@ ngx_http_cs_chat_ws_init(ngx_log_t *log)
 }
 
 
+void
+ngx_http_cs_chat_ws_exit(void)
+{
+    csc_json_free(writer);
+    writer = NULL;
+
+    if (read_buffer != NULL) {
+        ngx_free(read_buffer);
+        read_buffer = NULL;
+    }
+
+    ngx_http_cs_chat_event_exit();
+}
+
+
 /* Opening. */
 
 ngx_int_t

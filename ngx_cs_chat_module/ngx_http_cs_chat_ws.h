@@ -67,6 +67,10 @@ typedef struct ngx_http_cs_chat_session_s {
 /* Before the first socket of a process. */
 void ngx_http_cs_chat_ws_init(ngx_log_t *log);
 
+/* Frees what all sockets of the process share. */
+void ngx_http_cs_chat_ws_exit(void);
+void ngx_http_cs_chat_event_exit(void);
+
 /*
  * Takes the connection of an upgraded request over, for the caller of the
  * claims, and sends "connected".  NGX_OK, or NGX_ERROR when out of memory;
