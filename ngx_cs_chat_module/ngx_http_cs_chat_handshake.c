@@ -156,8 +156,16 @@ ngx_http_cs_chat_upgrade(ngx_http_request_t *r)
 {
     ngx_int_t rc;
     ngx_http_cs_chat_ctx_t *ctx;
+    ngx_http_core_loc_conf_t *clcf;
 
     ctx = ngx_http_cs_chat_ctx(r);
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    /* an event that waits for the ACK of the one before it is late */
+
+    if (clcf->tcp_nodelay && ngx_tcp_nodelay(r->connection) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     if (ngx_http_cs_chat_upgrade_headers(r) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
