@@ -15,11 +15,20 @@ SELECT t.chat('queue', 'carl', NULL), t.chat('own', 'carl', 'anna');
 SELECT t.chat('c' || n, 'carl', 'anna') FROM generate_series(1, 40) n;
 SQL
 
-# Runs $1 and, while that holds its locks, $2; prints what $2 gave.
+# Runs $1 and, while that holds its locks, $2; prints what $2 gave.  The first
+# one ends when the second waits for it, or gives up after 20 s.
 at_once() {
     "${run[@]}" -c "BEGIN; SELECT 1 FROM ($1) x;
-        SELECT pg_advisory_xact_lock(77); SELECT pg_sleep(0.3); COMMIT" \
-        >/dev/null &
+        SELECT pg_advisory_xact_lock(77);
+        DO \$\$
+        BEGIN
+            FOR i IN 1 .. 1000 LOOP
+                EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE NOT granted);
+                PERFORM pg_sleep(0.02);
+            END LOOP;
+        END
+        \$\$;
+        COMMIT" >/dev/null &
     until [ "$("${run[@]}" -c "SELECT count(*) FROM pg_locks
         WHERE locktype = 'advisory' AND objid = 77")" = 1 ]; do
         sleep 0.02
