@@ -105,7 +105,7 @@ ngx_int_t
 ngx_http_cs_chat_api_handler(ngx_http_request_t *r)
 {
     ngx_int_t rc;
-    ngx_str_t chat, methods;
+    ngx_str_t chat;
     const char *allow;
     ngx_http_cs_chat_ctx_t *ctx;
 
@@ -128,18 +128,7 @@ ngx_http_cs_chat_api_handler(ngx_http_request_t *r)
             return ngx_http_cs_chat_refuse(r, CSC_E_NOT_FOUND, NULL, NULL);
         }
 
-        if (r->method == NGX_HTTP_OPTIONS) {
-            return ngx_http_cs_chat_options(r, allow);
-        }
-
-        methods.data = (u_char *) allow;
-        methods.len = ngx_strlen(allow);
-
-        if (ngx_http_cs_chat_header(r, "Allow", &methods) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        return ngx_http_cs_chat_refuse(r, CSC_E_METHOD_NOT_ALLOWED, NULL, NULL);
+        return ngx_http_cs_chat_other_method(r, allow);
     }
 
     if (ctx->route->local == ngx_http_cs_chat_websocket_handler) {
@@ -646,12 +635,6 @@ ngx_http_cs_chat_api_reply(
         rc = ngx_http_cs_chat_send_token(r, reply);
 
     } else {
-        if (reply->status == NGX_HTTP_SERVICE_UNAVAILABLE) {
-            ngx_str_t one = ngx_string("1");
-
-            (void) ngx_http_cs_chat_header(r, "Retry-After", &one);
-        }
-
         rc = ngx_http_cs_chat_respond_copy(r, reply->status, reply->body);
     }
 

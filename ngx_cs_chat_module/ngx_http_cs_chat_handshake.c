@@ -21,23 +21,14 @@ ngx_int_t
 ngx_http_cs_chat_websocket_handler(ngx_http_request_t *r)
 {
     ngx_int_t rc;
-    ngx_str_t get = ngx_string("GET");
 
     rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {
         return rc;
     }
 
-    if (r->method == NGX_HTTP_OPTIONS) {
-        return ngx_http_cs_chat_options(r, "GET");
-    }
-
     if (r->method != NGX_HTTP_GET) {
-        if (ngx_http_cs_chat_header(r, "Allow", &get) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        return ngx_http_cs_chat_refuse(r, CSC_E_METHOD_NOT_ALLOWED, NULL, NULL);
+        return ngx_http_cs_chat_other_method(r, "GET");
     }
 
     if (ngx_http_cs_chat_ctx(r) == NULL) {

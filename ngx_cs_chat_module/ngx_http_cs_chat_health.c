@@ -18,7 +18,7 @@ ngx_int_t
 ngx_http_cs_chat_health_handler(ngx_http_request_t *r)
 {
     ngx_int_t rc;
-    ngx_str_t path, methods;
+    ngx_str_t path;
     csc_str_t ok = CSC_STR("{\"status\":\"ok\"}");
 
     rc = ngx_http_discard_request_body(r);
@@ -33,18 +33,8 @@ ngx_http_cs_chat_health_handler(ngx_http_request_t *r)
         return ngx_http_cs_chat_refuse(r, CSC_E_NOT_FOUND, NULL, NULL);
     }
 
-    if (r->method == NGX_HTTP_OPTIONS) {
-        return ngx_http_cs_chat_options(r, "GET, HEAD, OPTIONS");
-    }
-
     if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD))) {
-        ngx_str_set(&methods, "GET, HEAD, OPTIONS");
-
-        if (ngx_http_cs_chat_header(r, "Allow", &methods) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        return ngx_http_cs_chat_refuse(r, CSC_E_METHOD_NOT_ALLOWED, NULL, NULL);
+        return ngx_http_cs_chat_other_method(r, "GET, HEAD, OPTIONS");
     }
 
     if (path.len == 0) {
@@ -106,7 +96,6 @@ ngx_http_cs_chat_ready_answer(ngx_http_request_t *r, ngx_uint_t redis,
 {
     ngx_uint_t ok;
     csc_json_writer_t *w;
-    ngx_str_t one = ngx_string("1");
 
     ok = redis && worker && database;
     w = csc_json_writer();
@@ -122,11 +111,6 @@ ngx_http_cs_chat_ready_answer(ngx_http_request_t *r, ngx_uint_t redis,
         csc_json_key(w, "database");
         csc_json_text(w, database ? "ok" : "unavailable");
         csc_json_end_object(w);
-    }
-
-    if (!ok && ngx_http_cs_chat_header(r, "Retry-After", &one) != NGX_OK) {
-        csc_json_free(w);
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     return ngx_http_cs_chat_respond_written(

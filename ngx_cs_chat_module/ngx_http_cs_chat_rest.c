@@ -5,6 +5,8 @@
 
 
 static void ngx_http_cs_chat_cleanup(void *data);
+static ngx_int_t ngx_http_cs_chat_status_headers(
+    ngx_http_request_t *r, ngx_uint_t status);
 static ngx_int_t ngx_http_cs_chat_send_headers(
     ngx_http_request_t *r, ngx_uint_t status, size_t len);
 static ngx_int_t ngx_http_cs_chat_refuse_status(
@@ -237,6 +239,29 @@ ngx_http_cs_chat_respond_empty(ngx_http_request_t *r, ngx_uint_t status)
 }
 
 
+/* What a status wants to have beside it, whoever found it. */
+
+static ngx_int_t
+ngx_http_cs_chat_status_headers(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_str_t one = ngx_string("1");
+    ngx_str_t version = ngx_string("13");
+
+    switch (status) {
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        return ngx_http_cs_chat_header(r, "Retry-After", &one);
+
+    case NGX_HTTP_UPGRADE_REQUIRED:
+        ngx_str_set(&r->headers_out.status_line, "426 Upgrade Required");
+        return ngx_http_cs_chat_header(r, "Sec-WebSocket-Version", &version);
+
+    default:
+        return NGX_OK;
+    }
+}
+
+
 static ngx_int_t
 ngx_http_cs_chat_send_headers(
     ngx_http_request_t *r, ngx_uint_t status, size_t len)
@@ -244,17 +269,13 @@ ngx_http_cs_chat_send_headers(
     ngx_str_t no_store = ngx_string("no-store");
 
     if (ngx_http_cs_chat_cors(r) != NGX_OK
-        || ngx_http_cs_chat_header(r, "Cache-Control", &no_store) != NGX_OK)
+        || ngx_http_cs_chat_header(r, "Cache-Control", &no_store) != NGX_OK
+        || ngx_http_cs_chat_status_headers(r, status) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     r->headers_out.status = status;
-
-    if (status == NGX_HTTP_UPGRADE_REQUIRED) {
-        ngx_str_set(&r->headers_out.status_line, "426 Upgrade Required");
-    }
-
     r->headers_out.content_length_n = len;
     ngx_str_set(&r->headers_out.content_type, "application/json");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
@@ -270,27 +291,7 @@ ngx_http_cs_chat_refuse(ngx_http_request_t *r, csc_error_e error,
     const char *sentence, const char *field)
 {
     csc_fault_t fault;
-    ngx_uint_t status;
     csc_json_writer_t *w;
-    ngx_str_t one = ngx_string("1");
-    ngx_str_t version = ngx_string("13");
-
-    status = csc_error_status(error);
-
-    if (status == NGX_HTTP_TOO_MANY_REQUESTS
-        || status == NGX_HTTP_SERVICE_UNAVAILABLE)
-    {
-        if (ngx_http_cs_chat_header(r, "Retry-After", &one) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-    }
-
-    if (error == CSC_E_UPGRADE_REQUIRED
-        && ngx_http_cs_chat_header(r, "Sec-WebSocket-Version", &version)
-               != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
 
     ngx_memzero(&fault, sizeof(fault));
     fault.error = error;
@@ -303,7 +304,27 @@ ngx_http_cs_chat_refuse(ngx_http_request_t *r, csc_error_e error,
         csc_fault_envelope(w, &fault);
     }
 
-    return ngx_http_cs_chat_respond_written(r, status, w);
+    return ngx_http_cs_chat_respond_written(r, csc_error_status(error), w);
+}
+
+
+ngx_int_t
+ngx_http_cs_chat_other_method(ngx_http_request_t *r, const char *allow)
+{
+    ngx_str_t methods;
+
+    if (r->method == NGX_HTTP_OPTIONS) {
+        return ngx_http_cs_chat_options(r, allow);
+    }
+
+    methods.data = (u_char *) allow;
+    methods.len = ngx_strlen(allow);
+
+    if (ngx_http_cs_chat_header(r, "Allow", &methods) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_cs_chat_refuse(r, CSC_E_METHOD_NOT_ALLOWED, NULL, NULL);
 }
 
 

@@ -46,6 +46,13 @@ ngx_str_t ngx_http_cs_chat_header_in(ngx_http_request_t *r, const char *name);
 /* Adds the headers that let a page of another origin read the answer. */
 ngx_int_t ngx_http_cs_chat_cors(ngx_http_request_t *r);
 
+/*
+ * Answers a method that a path does not serve: OPTIONS with the methods that
+ * it does, anything else with 405.
+ */
+ngx_int_t ngx_http_cs_chat_other_method(
+    ngx_http_request_t *r, const char *allow);
+
 /* Answers a preflight or other OPTIONS request. */
 ngx_int_t ngx_http_cs_chat_options(ngx_http_request_t *r, const char *allow);
 
