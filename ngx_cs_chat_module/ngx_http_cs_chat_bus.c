@@ -306,6 +306,11 @@ ngx_http_cs_chat_bus_pulse(ngx_event_t *ev)
 ngx_http_cs_chat_call_t *
 ngx_http_cs_chat_bus_wait(ngx_http_cs_chat_command_pt handler, void *data)
 {
+    if (ngx_http_cs_chat_calls_count()
+        >= ngx_http_cs_chat_bus.conf->max_requests) {
+        return NULL;
+    }
+
     return ngx_http_cs_chat_call_wait(handler, data);
 }
 

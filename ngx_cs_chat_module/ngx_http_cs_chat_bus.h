@@ -48,7 +48,7 @@ ngx_uint_t ngx_http_cs_chat_bus_starting(void);
 
 /*
  * Runs handler(data) once, as soon as the bus is no longer starting.  The
- * returned call can be cancelled; NULL when out of memory.
+ * returned call can be cancelled; NULL when too many wait, or out of memory.
  */
 ngx_http_cs_chat_call_t *ngx_http_cs_chat_bus_wait(
     ngx_http_cs_chat_command_pt handler, void *data);
@@ -59,13 +59,18 @@ ngx_http_cs_chat_call_t *ngx_http_cs_chat_bus_wait(
  * rest is the caller's and not needed after the call.
  *
  * The returned call can be cancelled until the handler is called; NULL when
- * out of memory or when the message can't be encoded.
+ * out of memory or when the message can't be encoded.  While the bus is not
+ * ready, or when too much waits, the call ends at the next turn of the loop by
+ * CSC_E_BACKEND_UNAVAILABLE.
  */
 ngx_http_cs_chat_call_t *ngx_http_cs_chat_bus_request(
     csc_bus_message_t *message, csc_str_t shard_by, ngx_msec_t timeout,
     ngx_http_cs_chat_reply_pt handler, void *data);
 
-/* Sends a request that has no reply; dropped while the bus is not ready. */
+/*
+ * Sends a request that has no reply; dropped while the bus is not ready, or
+ * when too much waits for Redis.
+ */
 void ngx_http_cs_chat_bus_tell(csc_bus_message_t *message, unsigned shard);
 
 /*

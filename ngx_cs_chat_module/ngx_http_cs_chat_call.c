@@ -9,6 +9,8 @@ static ngx_rbtree_t calls;
 static ngx_rbtree_node_t sentinel;
 static ngx_rbtree_key_t last_number;
 static ngx_queue_t waiting;
+static ngx_uint_t count; /* of all calls */
+static size_t held;      /* bytes that nobody has heard yet */
 static ngx_log_t *call_log;
 
 
@@ -17,6 +19,8 @@ ngx_http_cs_chat_calls_init(ngx_log_t *log)
 {
     ngx_rbtree_init(&calls, &sentinel, ngx_rbtree_insert_value);
     ngx_queue_init(&waiting);
+    count = 0;
+    held = 0;
     call_log = log;
 }
 
@@ -40,6 +44,7 @@ ngx_http_cs_chat_call_new(ngx_msec_t timeout, void *data)
 
     ngx_rbtree_insert(&calls, &call->node);
     ngx_add_timer(&call->timer, timeout);
+    count++;
 
     return call;
 }
@@ -60,6 +65,7 @@ ngx_http_cs_chat_call_wait(ngx_http_cs_chat_command_pt handler, void *data)
     call->waiting = 1;
 
     ngx_queue_insert_tail(&waiting, &call->queue);
+    count++;
 
     return call;
 }
@@ -102,11 +108,46 @@ ngx_http_cs_chat_call_free(ngx_http_cs_chat_call_t *call)
         ngx_del_timer(&call->timer);
     }
 
-    if (call->bytes != NULL) {
-        ngx_free(call->bytes);
-    }
-
+    ngx_http_cs_chat_call_heard(call);
     ngx_free(call);
+    count--;
+}
+
+
+void
+ngx_http_cs_chat_call_hold(
+    ngx_http_cs_chat_call_t *call, u_char *bytes, size_t len)
+{
+    ngx_http_cs_chat_call_heard(call);
+
+    call->bytes = bytes;
+    call->len = len;
+    held += len;
+}
+
+
+void
+ngx_http_cs_chat_call_heard(ngx_http_cs_chat_call_t *call)
+{
+    if (call->bytes != NULL) {
+        held -= call->len;
+        ngx_free(call->bytes);
+        call->bytes = NULL;
+    }
+}
+
+
+ngx_uint_t
+ngx_http_cs_chat_calls_count(void)
+{
+    return count;
+}
+
+
+size_t
+ngx_http_cs_chat_calls_held(void)
+{
+    return held;
 }
 
 

@@ -45,6 +45,18 @@ ngx_http_cs_chat_call_t *ngx_http_cs_chat_call_find(ngx_rbtree_key_t id);
 /* Frees a call; its handler is not called. */
 void ngx_http_cs_chat_call_free(ngx_http_cs_chat_call_t *call);
 
+/*
+ * Gives a call its encoded request, which it frees, to be sent again until
+ * somebody has heard it.
+ */
+void ngx_http_cs_chat_call_hold(
+    ngx_http_cs_chat_call_t *call, u_char *bytes, size_t len);
+void ngx_http_cs_chat_call_heard(ngx_http_cs_chat_call_t *call);
+
+/* How many calls there are, and the bytes that they hold. */
+ngx_uint_t ngx_http_cs_chat_calls_count(void);
+size_t ngx_http_cs_chat_calls_held(void);
+
 /* Ends a call with a reply, or a command's reply. */
 void ngx_http_cs_chat_call_reply(
     ngx_http_cs_chat_call_t *call, csc_bus_message_t *reply);

@@ -68,18 +68,30 @@ static ngx_http_cs_chat_range_t pending_limit = { NGX_HTTP_CS_CHAT_NUMBER, 1,
 static ngx_http_cs_chat_range_t refused_limit = { NGX_HTTP_CS_CHAT_NUMBER, 20,
     100000, "a number from 20 to 100000" };
 
+static ngx_http_cs_chat_range_t max_requests = { NGX_HTTP_CS_CHAT_NUMBER, 1,
+    10000000, "a number from 1 to 10000000" };
+
 static ngx_http_cs_chat_range_t min_password = { NGX_HTTP_CS_CHAT_NUMBER, 8,
     128, "a number from 8 to 128" };
 
 
 #define ANYWHERE NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF
 #define IN_LOC(member) offsetof(ngx_http_cs_chat_loc_conf_t, member)
+#define IN_MAIN(member) offsetof(ngx_http_cs_chat_main_conf_t, member)
 
 
 ngx_command_t ngx_http_cs_chat_commands[] = {
 
     { ngx_string("cs_chat_redis"), NGX_HTTP_MAIN_CONF | NGX_CONF_1MORE,
         ngx_http_cs_chat_set_redis, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
+
+    { ngx_string("cs_chat_redis_buffer"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_MAIN_CONF_OFFSET,
+        IN_MAIN(redis_buffer), &output_limit },
+
+    { ngx_string("cs_chat_max_requests"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_MAIN_CONF_OFFSET,
+        IN_MAIN(max_requests), &max_requests },
 
     { ngx_string("cs_chat_prefix"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
         ngx_http_cs_chat_set_prefix, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
@@ -175,9 +187,19 @@ ngx_command_t ngx_http_cs_chat_commands[] = {
 void *
 ngx_http_cs_chat_create_main_conf(ngx_conf_t *cf)
 {
+    ngx_http_cs_chat_main_conf_t *conf;
+
     /* set to zero: no address, no prefix, no zone, no location */
 
-    return ngx_pcalloc(cf->pool, sizeof(ngx_http_cs_chat_main_conf_t));
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_cs_chat_main_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    conf->redis_buffer = NGX_CONF_UNSET_SIZE;
+    conf->max_requests = NGX_CONF_UNSET_UINT;
+
+    return conf;
 }
 
 
@@ -193,6 +215,9 @@ ngx_http_cs_chat_init_main_conf(ngx_conf_t *cf, void *conf)
     if (mcf->locations == 0) {
         return NGX_CONF_OK;
     }
+
+    ngx_conf_init_size_value(mcf->redis_buffer, 16777216);
+    ngx_conf_init_uint_value(mcf->max_requests, 65536);
 
     if (mcf->prefix.data == NULL) {
         ngx_str_set(&mcf->prefix, "cs_chat:");

@@ -39,6 +39,8 @@ typedef struct {
 
 typedef struct {
     ngx_http_cs_chat_redis_conf_t redis;
+    size_t redis_buffer;     /* bytes that may wait for Redis */
+    ngx_uint_t max_requests; /* that may await an answer */
     ngx_str_t prefix;
     ngx_str_t zone_name;
     ngx_shm_zone_t *zone;

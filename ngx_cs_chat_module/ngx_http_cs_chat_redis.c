@@ -1,5 +1,7 @@
 #include "ngx_http_cs_chat_redis.h"
 
+#include <hiredis/sds.h>
+
 #if (NGX_CS_CHAT_REDIS_TLS)
 #include <hiredis/hiredis_ssl.h>
 #endif
@@ -274,6 +276,21 @@ ngx_http_cs_chat_link_hello(redisAsyncContext *context, void *reply, void *last)
         link->connected = 1;
         link->on_connect(link);
     }
+}
+
+
+size_t
+ngx_http_cs_chat_link_backlog(ngx_http_cs_chat_link_t *link)
+{
+    if (link->context == NULL || link->context->c.obuf == NULL) {
+        return 0;
+    }
+
+#if (HIREDIS_MAJOR >= 1)
+    return hi_sdslen(link->context->c.obuf);
+#else
+    return sdslen(link->context->c.obuf);
+#endif
 }
 
 

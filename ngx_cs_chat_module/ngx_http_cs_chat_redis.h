@@ -47,6 +47,9 @@ void ngx_http_cs_chat_link_open(ngx_http_cs_chat_link_t *link);
  */
 void ngx_http_cs_chat_link_proved(ngx_http_cs_chat_link_t *link);
 
+/* Bytes that wait until Redis takes them. */
+size_t ngx_http_cs_chat_link_backlog(ngx_http_cs_chat_link_t *link);
+
 /*
  * Gives the connection up from wherever the caller is, callbacks of hiredis
  * included; a new attempt follows.  why is for the log.

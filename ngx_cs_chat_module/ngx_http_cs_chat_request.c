@@ -8,6 +8,8 @@
 #define RETRY_LIMIT 3000  /* ms in which a shard finds a new holder */
 
 
+static ngx_uint_t ngx_http_cs_chat_bus_room(size_t len);
+static void ngx_http_cs_chat_bus_full(const char *what, size_t n);
 static ngx_int_t ngx_http_cs_chat_bus_send(ngx_http_cs_chat_call_t *call);
 static void ngx_http_cs_chat_bus_unheard(ngx_http_cs_chat_call_t *call);
 static ngx_int_t ngx_http_cs_chat_bus_renew_ttl(ngx_http_cs_chat_call_t *call);
@@ -26,7 +28,12 @@ ngx_http_cs_chat_call_t *
 ngx_http_cs_chat_bus_request(csc_bus_message_t *message, csc_str_t shard_by,
     ngx_msec_t timeout, ngx_http_cs_chat_reply_pt handler, void *data)
 {
+    size_t len;
+    u_char *bytes;
+    ngx_uint_t room;
     ngx_http_cs_chat_call_t *call;
+
+    room = ngx_http_cs_chat_bus_room(message->body.len);
 
     call = ngx_http_cs_chat_call_new(timeout, data);
     if (call == NULL) {
@@ -35,7 +42,7 @@ ngx_http_cs_chat_bus_request(csc_bus_message_t *message, csc_str_t shard_by,
 
     call->on_reply = handler;
 
-    if (!ngx_http_cs_chat_bus.ready) {
+    if (!room) {
         ngx_http_cs_chat_call_fail_later(call, CSC_E_BACKEND_UNAVAILABLE);
         return call;
     }
@@ -49,14 +56,71 @@ ngx_http_cs_chat_bus_request(csc_bus_message_t *message, csc_str_t shard_by,
     call->shard = shard_by.len ? csc_bus_shard(shard_by)
                                : (unsigned) ngx_random() % CSC_BUS_SHARDS;
 
-    if (ngx_http_cs_chat_bus_encode(message, &call->bytes, &call->len) != NGX_OK
-        || ngx_http_cs_chat_bus_send(call) != NGX_OK)
-    {
+    if (ngx_http_cs_chat_bus_encode(message, &bytes, &len) != NGX_OK) {
+        ngx_http_cs_chat_call_free(call);
+        return NULL;
+    }
+
+    ngx_http_cs_chat_call_hold(call, bytes, len);
+
+    if (ngx_http_cs_chat_bus_send(call) != NGX_OK) {
         ngx_http_cs_chat_call_free(call);
         return NULL;
     }
 
     return call;
+}
+
+
+/*
+ * 1 when a message of some length may go out.  A Redis that hangs takes
+ * nothing, and hiredis keeps whatever it is given; a shard without a holder
+ * leaves its requests with us.  Neither may fill the memory.
+ */
+
+static ngx_uint_t
+ngx_http_cs_chat_bus_room(size_t len)
+{
+    size_t waiting;
+    ngx_uint_t calls;
+    ngx_http_cs_chat_main_conf_t *conf;
+
+    if (!ngx_http_cs_chat_bus.ready) {
+        return 0;
+    }
+
+    conf = ngx_http_cs_chat_bus.conf;
+    calls = ngx_http_cs_chat_calls_count();
+
+    if (calls >= conf->max_requests) {
+        ngx_http_cs_chat_bus_full("requests await an answer", calls);
+        return 0;
+    }
+
+    waiting = ngx_max(ngx_http_cs_chat_calls_held(),
+        ngx_http_cs_chat_link_backlog(&ngx_http_cs_chat_bus.commands));
+
+    /* one message is never too much, however long */
+
+    if (waiting && waiting + len > conf->redis_buffer) {
+        ngx_http_cs_chat_bus_full("bytes wait for Redis", waiting);
+        return 0;
+    }
+
+    return 1;
+}
+
+
+static void
+ngx_http_cs_chat_bus_full(const char *what, size_t n)
+{
+    static time_t logged;
+
+    if (logged != ngx_time()) {
+        logged = ngx_time();
+        ngx_log_error(NGX_LOG_ERR, ngx_http_cs_chat_bus.log, 0,
+            "%uz %s: what else is to go to Redis is refused", n, what);
+    }
 }
 
 
@@ -80,7 +144,7 @@ ngx_http_cs_chat_bus_tell(csc_bus_message_t *message, unsigned shard)
     size_t len;
     char channel[NGX_HTTP_CS_CHAT_CHANNEL_SIZE];
 
-    if (!ngx_http_cs_chat_bus.ready) {
+    if (!ngx_http_cs_chat_bus_room(message->body.len)) {
         return;
     }
 
@@ -174,8 +238,7 @@ ngx_http_cs_chat_bus_published(
     }
 
     if (answer->type == REDIS_REPLY_INTEGER && answer->integer > 0) {
-        ngx_free(call->bytes);
-        call->bytes = NULL;
+        ngx_http_cs_chat_call_heard(call);
         return;
     }
 
@@ -268,9 +331,7 @@ ngx_http_cs_chat_bus_renew_ttl(ngx_http_cs_chat_call_t *call)
         return NGX_ERROR;
     }
 
-    ngx_free(call->bytes);
-    call->bytes = bytes;
-    call->len = len;
+    ngx_http_cs_chat_call_hold(call, bytes, len);
 
     return NGX_OK;
 }
@@ -280,7 +341,10 @@ ngx_http_cs_chat_call_t *
 ngx_http_cs_chat_bus_command(int argc, const char **argv, const size_t *lens,
     ngx_msec_t timeout, ngx_http_cs_chat_command_pt handler, void *data)
 {
+    ngx_uint_t room;
     ngx_http_cs_chat_call_t *call;
+
+    room = ngx_http_cs_chat_bus_room(0);
 
     call = ngx_http_cs_chat_call_new(timeout, data);
     if (call == NULL) {
@@ -289,7 +353,7 @@ ngx_http_cs_chat_bus_command(int argc, const char **argv, const size_t *lens,
 
     call->on_command = handler;
 
-    if (!ngx_http_cs_chat_bus.ready) {
+    if (!room) {
         ngx_http_cs_chat_call_fail_later(call, CSC_E_BACKEND_UNAVAILABLE);
         return call;
     }

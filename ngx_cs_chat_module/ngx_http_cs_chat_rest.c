@@ -435,7 +435,8 @@ ngx_http_cs_chat_when_started(
     ctx->call = ngx_http_cs_chat_bus_wait(ngx_http_cs_chat_started, r);
 
     if (ctx->call == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return ngx_http_cs_chat_refuse(
+            r, CSC_E_BACKEND_UNAVAILABLE, NULL, NULL);
     }
 
     ngx_http_cs_chat_suspend(r);

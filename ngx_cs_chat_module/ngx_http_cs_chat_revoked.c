@@ -136,7 +136,7 @@ ngx_http_cs_chat_bus_revoke(u_char *key, time_t expires, ngx_msec_t timeout,
 
     call = ngx_http_cs_chat_bus_command(4, argv, lens, timeout, handler, data);
 
-    if (call == NULL || !ngx_http_cs_chat_bus.ready) {
+    if (call == NULL || call->failed) {
         return call;
     }
 

@@ -8,6 +8,7 @@
 
 #define WRITE_FRAMES 64 /* frames in one writev() */
 #define FIRST_OUT 8     /* slots of the ring of frames */
+#define FRAME_COST 64   /* bytes that a frame takes beside its own */
 
 
 static void ngx_http_cs_chat_ws_copy(ngx_http_cs_chat_session_t *session,
@@ -17,6 +18,8 @@ static void ngx_http_cs_chat_ws_queue(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame);
 static ngx_int_t ngx_http_cs_chat_ws_grow(ngx_http_cs_chat_session_t *session);
 static void ngx_http_cs_chat_ws_pop(ngx_http_cs_chat_session_t *session);
+static ngx_inline size_t ngx_http_cs_chat_ws_cost(
+    ngx_http_cs_chat_frame_t *frame);
 static size_t *ngx_http_cs_chat_ws_waiting(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame);
 static ngx_uint_t ngx_http_cs_chat_ws_writev(
@@ -88,7 +91,8 @@ ngx_http_cs_chat_ws_send(
     /* one frame is never too much, however long */
 
     if (!frame->wanted && session->out_bytes
-        && session->out_bytes + frame->len > session->conf->output_limit)
+        && session->out_bytes + ngx_http_cs_chat_ws_cost(frame)
+               > session->conf->output_limit)
     {
         ngx_http_cs_chat_ws_too_slow(session);
         return;
@@ -112,6 +116,15 @@ ngx_http_cs_chat_ws_too_slow(ngx_http_cs_chat_session_t *session)
     ngx_http_cs_chat_ws_discard(session);
     ngx_http_cs_chat_ws_close(
         session, CSC_WS_CLOSE_TRY_LATER, "too slow a reader");
+}
+
+
+/* Many small frames, as of pongs, take more memory than their bytes. */
+
+static ngx_inline size_t
+ngx_http_cs_chat_ws_cost(ngx_http_cs_chat_frame_t *frame)
+{
+    return frame->len + FRAME_COST;
 }
 
 
@@ -143,7 +156,8 @@ ngx_http_cs_chat_ws_queue(
         frame->refs++;
         session->out[last] = frame;
         session->out_count++;
-        *ngx_http_cs_chat_ws_waiting(session, frame) += frame->len;
+        *ngx_http_cs_chat_ws_waiting(session, frame) +=
+            ngx_http_cs_chat_ws_cost(frame);
     }
 
     /* while the socket is full, its write event comes by itself */
@@ -193,7 +207,8 @@ ngx_http_cs_chat_ws_pop(ngx_http_cs_chat_session_t *session)
 
     frame = session->out[session->out_first];
 
-    *ngx_http_cs_chat_ws_waiting(session, frame) -= frame->len;
+    *ngx_http_cs_chat_ws_waiting(session, frame) -= ngx_http_cs_chat_ws_cost(
+        frame);
     session->out_first = (session->out_first + 1) & (session->out_size - 1);
     session->out_count--;
     session->out_sent = 0;
@@ -217,7 +232,8 @@ ngx_http_cs_chat_ws_discard(ngx_http_cs_chat_session_t *session)
                & (session->out_size - 1);
         frame = session->out[last];
 
-        *ngx_http_cs_chat_ws_waiting(session, frame) -= frame->len;
+        *ngx_http_cs_chat_ws_waiting(session, frame) -=
+            ngx_http_cs_chat_ws_cost(frame);
         session->out_count--;
         ngx_http_cs_chat_frame_release(frame);
     }

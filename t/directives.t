@@ -111,26 +111,45 @@ my %everywhere = (
     cs_chat_cors_origins => 'https://example.com',
     cs_chat_legacy_events => 'off',
 );
+my %ranges_in_http = (
+    cs_chat_redis_buffer => {
+        good => [qw(64k 16m 1g)],
+        bad => [qw(0 65535 63k 2g all)],
+        right => 'a size from 64k to 1g',
+    },
+    cs_chat_max_requests => {
+        good => [qw(1 65536 10000000)],
+        bad => [qw(0 10000001 -1 1k many)],
+        right => 'a number from 1 to 10000000',
+    },
+);
 my %in_http = (
+    (map { $_ => $ranges_in_http{$_}{good}[0] } keys %ranges_in_http),
     cs_chat_redis => '127.0.0.1:6379',
     cs_chat_prefix => 'one:',
     cs_chat_zone => 'chat:1m',
 );
 
-subtest 'numbers, times and sizes' => sub {
-    for my $name (sort keys %ranges) {
-        my %range = %{$ranges{$name}};
+sub in_range {
+    my ($name, $range, $place) = @_;
 
-        valid("$name $_", location => "$name $_;") for @{$range{good}};
-        for my $value (@{$range{bad}}, '""') {
-            my $shown = $value eq '""' ? '' : $value;
-            invalid(
-                "$name $value",
-                qr/invalid value "\Q$shown\E" in "$name": it must be \Q$range{right}\E/,
-                location => "$name $value;"
-            );
-        }
+    valid("$name $_", $place->("$name $_;")) for @{$range->{good}};
+    for my $value (@{$range->{bad}}, '""') {
+        my $shown = $value eq '""' ? '' : $value;
+        invalid(
+            "$name $value",
+            qr/invalid value "\Q$shown\E" in "$name": it must be \Q$range->{right}\E/,
+            $place->("$name $value;")
+        );
     }
+    return;
+}
+
+subtest 'numbers, times and sizes' => sub {
+    in_range($_, $ranges{$_}, sub { (location => $_[0]) })
+        for sort keys %ranges;
+    in_range($_, $ranges_in_http{$_}, sub { (http => "$key $_[0]") })
+        for sort keys %ranges_in_http;
 };
 
 subtest 'where directives stand, and how often' => sub {

@@ -577,7 +577,7 @@ http {
     scgi_temp_path $dir/scgi;
     add_header X-Pid \$pid always;
 
-    @{[ $extra{directives} =~ /cs_chat_redis/
+    @{[ $extra{directives} =~ /cs_chat_redis\s/
         ? '' : "cs_chat_redis unix:" . $self->redis_socket . ';' ]}
     @{[ $extra{directives} =~ /cs_chat_jwt_key/
         ? '' : "cs_chat_jwt_key '$key';" ]}
