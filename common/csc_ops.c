@@ -28,6 +28,7 @@ static const csc_op_t csc_ops[CSC_OP_MAX] = {
     [CSC_OP_CHATS_LEAVE] = { "chats.leave", "leave_chat" },
     [CSC_OP_MESSAGES_SEND] = { "messages.send", "send_message" },
     [CSC_OP_MESSAGES_LIST] = { "messages.list", NULL },
+    [CSC_OP_MESSAGES_REPEAT] = { "messages.repeat", NULL },
     [CSC_OP_AGENTS_AVAILABLE] = { "agents.available", NULL },
     [CSC_OP_CUSTOMERS_AVAILABLE] = { "customers.available", NULL },
     [CSC_OP_PRESENCE_UPDATE] = { "presence.update", NULL },

@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use lib 't/lib';
+use CSChat::Bus;
 use CSChat::Server;
 use CSChat::Process qw(wait_until);
 use Digest::SHA qw(sha256_hex);
@@ -46,13 +47,7 @@ sub unharmed {
     return;
 }
 
-# FNV-1a, modulo the number of shards.
-sub shard {
-    my $hash = 2166136261;
-
-    $hash = (($hash ^ ord) * 16777619) % 2**32 for split //, shift;
-    return $hash % 64;
-}
+sub shard { return CSChat::Bus::shard($_[0]) }
 
 # The reply to a request that did not come from NGINX: its status.
 sub asked {

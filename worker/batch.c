@@ -54,7 +54,7 @@ batch_rows(batch_t *batch, const PGresult *result)
 
     for (row = 0; row < PQntuples(result); row++) {
         if (reply_is(result, row, "event")) {
-            reply_event(ops, result, row, none);
+            reply_event(ops->bus, result, row, none);
             continue;
         }
 

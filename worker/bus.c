@@ -87,7 +87,8 @@ bus_reply(bus_t *bus, const request_t *request, csc_bus_message_t *reply)
 {
     char channel[CSC_BUS_MAX_PREFIX + 256];
 
-    if (request->message.from.len == 0
+    /* who gives no number waits for no reply */
+    if (request->message.from.len == 0 || request->message.id == 0
         || csc_bus_reply_channel(
                bus->prefix, request->message.from, channel, sizeof(channel))
                == 0)
@@ -110,6 +111,20 @@ bus_event(bus_t *bus, csc_bus_message_t *event)
     /* one that gets lost has its number too, so that the gap is seen */
     event->n = ++bus->n;
     bus_publish(bus, bus->events, event, NULL);
+}
+
+void
+bus_event_to(bus_t *bus, csc_str_t process, csc_bus_message_t *event)
+{
+    char channel[CSC_BUS_MAX_PREFIX + 256];
+
+    if (csc_bus_reply_channel(bus->prefix, process, channel, sizeof(channel))
+        > 0) {
+        event->kind = CSC_BUS_EVENT;
+        event->src = bus_view(bus->src, BUS_SRC_LEN);
+        event->n = 0;
+        bus_publish(bus, channel, event, NULL);
+    }
 }
 
 void

@@ -111,6 +111,9 @@ void bus_reply(bus_t *bus, const request_t *request, csc_bus_message_t *reply);
 /* Numbers and sends an event, of which all else is set. */
 void bus_event(bus_t *bus, csc_bus_message_t *event);
 
+/* Sends an event, which is not numbered, to one process alone. */
+void bus_event_to(bus_t *bus, csc_str_t process, csc_bus_message_t *event);
+
 /* Sends a request without a reply to whoever holds the user's shard. */
 void bus_request(bus_t *bus, csc_op_e op, csc_str_t user);
 

@@ -36,6 +36,7 @@ static const op_t op_table[CSC_OP_MAX] = {
     [CSC_OP_CHATS_LEAVE] = { op_chats_leave, OP_BY_CHAT },
     [CSC_OP_MESSAGES_SEND] = { op_messages_send, OP_BY_CHAT },
     [CSC_OP_MESSAGES_LIST] = { op_messages_list, OP_BY_CHAT },
+    [CSC_OP_MESSAGES_REPEAT] = { op_messages_repeat, OP_INTERNAL },
     [CSC_OP_AGENTS_AVAILABLE] = { op_agents_available, OP_BY_USER },
     [CSC_OP_CUSTOMERS_AVAILABLE] = { op_customers_available, OP_BY_USER },
     [CSC_OP_PRESENCE_UPDATE] = { op_presence_update, OP_INTERNAL },
@@ -193,7 +194,7 @@ op_on_outcome(void *data, db_status_e status, const PGresult *result)
 
     for (row = 1; row < PQntuples(result); row++) {
         if (reply_is(result, row, "event")) {
-            reply_event(ops, result, row, none);
+            reply_event(ops->bus, result, row, none);
         }
     }
 }

@@ -76,6 +76,7 @@ int op_chats_leave(request_t *request, csc_fault_t *fault);
 /* messages.* */
 int op_messages_send(request_t *request, csc_fault_t *fault);
 int op_messages_list(request_t *request, csc_fault_t *fault);
+int op_messages_repeat(request_t *request, csc_fault_t *fault);
 
 /* presence.* and health */
 int op_presence_update(request_t *request, csc_fault_t *fault);

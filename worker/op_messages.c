@@ -6,6 +6,7 @@
 #include "input.h"
 #include "op.h"
 #include "random_id.h"
+#include "reply.h"
 
 #define CONTENT_MAX 10000 /* code points */
 #define CLIENT_ID_MAX 64
@@ -281,4 +282,51 @@ op_messages_list(request_t *request, csc_fault_t *fault)
     }
 
     return op_submit(request, query);
+}
+
+/* --- messages.repeat --- */
+
+static void
+op_messages_on_repeated(void *data, db_status_e status, const PGresult *result)
+{
+    request_t *request = data;
+    bus_t *bus = request->ops->bus;
+    int row;
+
+    for (row = 0; status == DB_OK && row < PQntuples(result); row++) {
+        reply_event_to(bus, request->message.from, result, row);
+    }
+
+    bus_finish(bus, request);
+}
+
+/* An NGINX process has seen a gap; nothing is told where it can't be filled. */
+int
+op_messages_repeat(request_t *request, csc_fault_t *fault)
+{
+    const csc_bus_message_t *message = &request->message;
+    bus_t *bus = request->ops->bus;
+    db_query_t *query;
+
+    (void) fault;
+
+    if (message->from.len == 0 || !csc_uuid_is(message->chat)
+        || csc_bus_shard(message->chat) != request->shard
+        || message->seq > INT64_MAX)
+    {
+        bus_bad(bus, "no process or chat", message->op);
+        bus_finish(bus, request);
+        return CSC_OK;
+    }
+
+    query = db_query(STATEMENT_MESSAGES_REPEAT, request->deadline,
+        op_messages_on_repeated, request);
+    db_str(query, message->chat);
+    db_int(query, (int64_t) message->seq);
+
+    if (db_submit(request->ops->db, query) != CSC_OK) {
+        bus_finish(bus, request);
+    }
+
+    return CSC_OK;
 }

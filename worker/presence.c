@@ -84,7 +84,7 @@ presence_applied_event(presence_t *presence, const presence_change_t *change,
         except.len = change->conn_len;
     }
 
-    reply_event(presence->ops, result, row, except);
+    reply_event(presence->bus, result, row, except);
 }
 
 /* Somebody the database doesn't know is not asked about again. */
@@ -380,7 +380,7 @@ presence_on_hidden(void *data, db_status_e status, const PGresult *result)
 
     for (row = 1; row < PQntuples(result); row++) {
         if (reply_is(result, row, "event")) {
-            reply_event(presence->ops, result, row, none);
+            reply_event(presence->bus, result, row, none);
         }
     }
 

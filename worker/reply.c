@@ -291,19 +291,34 @@ reply_empty(request_t *request, int status)
 
 /* --- events --- */
 
+static void
+reply_event_read(csc_bus_message_t *event, const PGresult *result, int row)
+{
+    memset(event, 0, sizeof(*event));
+    event->topics = reply_column(result, row, OUTCOME_TOPICS);
+    event->type = reply_column(result, row, OUTCOME_CLASS);
+    event->chat = reply_column(result, row, OUTCOME_CHAT);
+    event->keep = reply_column(result, row, OUTCOME_KEEP);
+    event->restrict_followers = event->keep.data != NULL;
+    event->seq = reply_seq(result, row);
+    event->body = reply_column(result, row, OUTCOME_BODY);
+}
+
 void
-reply_event(ops_t *ops, const PGresult *result, int row, csc_str_t except)
+reply_event(bus_t *bus, const PGresult *result, int row, csc_str_t except)
 {
     csc_bus_message_t event;
 
-    memset(&event, 0, sizeof(event));
-    event.topics = reply_column(result, row, OUTCOME_TOPICS);
-    event.type = reply_column(result, row, OUTCOME_CLASS);
-    event.chat = reply_column(result, row, OUTCOME_CHAT);
-    event.keep = reply_column(result, row, OUTCOME_KEEP);
-    event.restrict_followers = event.keep.data != NULL;
-    event.seq = reply_seq(result, row);
+    reply_event_read(&event, result, row);
     event.except = except;
-    event.body = reply_column(result, row, OUTCOME_BODY);
-    bus_event(ops->bus, &event);
+    bus_event(bus, &event);
+}
+
+void
+reply_event_to(bus_t *bus, csc_str_t process, const PGresult *result, int row)
+{
+    csc_bus_message_t event;
+
+    reply_event_read(&event, result, row);
+    bus_event_to(bus, process, &event);
 }

@@ -39,6 +39,10 @@ csc_str_t reply_column(const PGresult *result, int row, int column);
 int reply_is(const PGresult *result, int row, const char *kind);
 
 /* Sends a row of kind "event"; except is a connection or empty. */
-void reply_event(ops_t *ops, const PGresult *result, int row, csc_str_t except);
+void reply_event(bus_t *bus, const PGresult *result, int row, csc_str_t except);
+
+/* The same to one process alone. */
+void reply_event_to(
+    bus_t *bus, csc_str_t process, const PGresult *result, int row);
 
 #endif /* REPLY_H */

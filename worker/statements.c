@@ -50,6 +50,9 @@ const statement_t statements[STATEMENT_MAX] = {
         OUTCOME "messages_send($1::uuid[], $2::uuid[], $3::uuid[],"
                 " $4::text[], $5::text[], $6::text[])",
         6, 1 },
+    /* in the session that writes: not older than what was published */
+    [STATEMENT_MESSAGES_REPEAT] = { "messages_repeat",
+        OUTCOME "messages_repeat($1::uuid, $2::bigint)", 2, 1 },
     [STATEMENT_AGENTS_AVAILABLE] = { "agents_available",
         OUTCOME "agents_available($1::uuid)", 1, 0 },
     [STATEMENT_CUSTOMERS_AVAILABLE] = { "customers_available",

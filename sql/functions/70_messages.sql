@@ -65,6 +65,34 @@ BEGIN
 END
 $$;
 
+-- Messages of a chat after p_after, at most 500, as the events that brought
+-- them, for those who see the chat now (messages.repeat).
+CREATE OR REPLACE FUNCTION cs_chat.messages_repeat(p_chat UUID, p_after BIGINT)
+RETURNS SETOF cs_chat.outcome
+LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT e.*
+      FROM public.chats c
+      JOIN public.messages m
+        ON m.chat_id = c.id AND m.seq > p_after
+           AND m.seq <= least(p_after, c.last_seq) + 500
+      JOIN public.users su ON su.id = m.sender_id
+     CROSS JOIN LATERAL cs_chat.event(1,
+           cs_chat.chat_topics(c.id, c.customer_id, c.agent_id), NULL,
+           'message', c.id, m.seq, cs_chat.new_message_json(c.id,
+               cs_chat.message_json(m, su))) e
+     WHERE c.id = p_chat
+     ORDER BY m.seq;
+END
+$$;
+
 -- Stores a batch of messages (messages.send), the i-th of every array being
 -- one request: the id it is to have, chat, sender, content, type and clientId
 -- (NULL: none).  Any number of them may be of one chat, in order.  For each a

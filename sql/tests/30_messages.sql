@@ -339,3 +339,30 @@ SELECT t.run($$chats_join(t.id('sue'), t.id('long'), 600)$$);
 SELECT t.is((SELECT count(*)::TEXT FROM t.r), '1', 'nothing is missing');
 SELECT t.run($$chats_join(t.id('sue'), t.id('long'), 9223372036854775807)$$);
 SELECT t.is((SELECT count(*)::TEXT FROM t.r), '1', 'a number to come');
+
+-- Repeats, for an NGINX process that misses some.
+
+SELECT t.chat('gap', 'carl', 'anna');
+SELECT t.send('gap', 'carl', 'one', 'g-1');
+SELECT t.send('gap', 'anna', 'two');
+CREATE TABLE t.sent AS SELECT (t.event('new_message')).*;
+SELECT t.does($$messages_repeat(t.id('gap'), 0)$$,
+    '1 event new_message, 1 event new_message', 'all messages again');
+SELECT t.is((SELECT concat_ws(' ', o.topics, o.class, o.chat, o.seq, o.body)
+        FROM t.event('new_message', 2) o),
+    (SELECT concat_ws(' ', topics, class, chat, seq, body) FROM t.sent),
+    'just as the event that brought it');
+SELECT t.is((SELECT string_agg((o).seq::TEXT, ' ' ORDER BY n) FROM t.r), '1 2',
+    'in order');
+SELECT t.does($$messages_repeat(t.id('gap'), 1)$$, '1 event new_message',
+    'those after a number');
+SELECT t.does($$messages_repeat(t.id('gap'), 2)$$, NULL, 'none');
+SELECT t.does($$messages_repeat(t.id('gap'), 9223372036854775807)$$, NULL,
+    'none after the largest number');
+SELECT t.does($$messages_repeat(t.id('nothing'), 0)$$, NULL, 'no such chat');
+INSERT INTO public.messages (chat_id, sender_id, content, seq)
+SELECT t.id('gap'), t.id('carl'), 'x', n FROM generate_series(3, 600) n;
+UPDATE public.chats SET last_seq = 600 WHERE id = t.id('gap');
+SELECT t.run($$messages_repeat(t.id('gap'), 10)$$);
+SELECT t.is((SELECT concat_ws(' ', count(*), min((o).seq), max((o).seq))
+    FROM t.r), '500 11 510', 'at most 500 at once');

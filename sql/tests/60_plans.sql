@@ -68,6 +68,7 @@ SELECT t.ok(t.reads(call) < 500, regexp_replace(call, '\s+', ' ', 'g'))
     ('chats_join(t.id(''sue''), t.id(''x77''), 1)'),
     ('chats_set_status(t.id(''sue''), t.id(''x77''), ''closed'')'),
     ('messages_list(t.id(''sue''), t.id(''x77''), 50, 0, NULL, NULL, NULL)'),
+    ('messages_repeat(t.id(''x77''), 1)'),
     ('messages_send(ARRAY[gen_random_uuid()], t.ids(''x77''), t.ids(''sue''),
         ''{x}'', ''{text}'', ''{NULL}'')'),
     ('users_list(t.id(''p7''), NULL, NULL, 50, 0)'),

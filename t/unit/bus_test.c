@@ -116,6 +116,24 @@ test_request(void **state)
 }
 
 
+/* No number, for there is no reply; seq in a request. */
+static void
+test_repeat(void **state)
+{
+    csc_bus_message_t m = { .kind = CSC_BUS_REQUEST };
+
+    (void) state;
+
+    m.op = csc_str("messages.repeat");
+    m.from = csc_str("4f0c2a9be1d07733");
+    m.chat = csc_str(CHAT);
+    m.seq = 17;
+
+    check_golden(&m, csc_str("CSC1 Q from=4f0c2a9be1d07733 op=messages.repeat "
+                             "chat=" CHAT " seq=17\n"));
+}
+
+
 static void
 test_reply(void **state)
 {
@@ -171,6 +189,15 @@ test_event(void **state)
         &m, csc_str("CSC1 E chat=" CHAT " src=w1 n=1 topics=user:" USER
                     ",role:super-agent,chat:" CHAT " keep=user:" USER
                     ",role:super-agent type=message except=c9 seq=17\n{}"));
+
+    m.n = 0;
+    m.restrict_followers = 0;
+    m.keep = csc_str(NULL);
+    m.except = csc_str(NULL);
+
+    check_golden(
+        &m, csc_str("CSC1 E chat=" CHAT " src=w1 n=0 topics=user:" USER
+                    ",role:super-agent,chat:" CHAT " type=message seq=17\n{}"));
 }
 
 
@@ -517,6 +544,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_request),
+        cmocka_unit_test(test_repeat),
         cmocka_unit_test(test_reply),
         cmocka_unit_test(test_event),
         cmocka_unit_test(test_control_and_heartbeat),

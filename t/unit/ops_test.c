@@ -9,8 +9,9 @@ static const char *const ops_names[] = { "auth.login", "auth.register",
     "auth.refresh", "users.me", "users.list", "users.status", "chats.list",
     "chats.archived", "chats.create", "chats.get", "chats.status",
     "chats.archive", "chats.unarchive", "chats.delete", "chats.join",
-    "chats.leave", "messages.send", "messages.list", "agents.available",
-    "customers.available", "presence.update", "presence.login", "health" };
+    "chats.leave", "messages.send", "messages.list", "messages.repeat",
+    "agents.available", "customers.available", "presence.update",
+    "presence.login", "health" };
 
 
 static void
