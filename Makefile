@@ -66,6 +66,11 @@ test: ## every test
 test-asan: ## every test, with module and worker under ASan and UBSan
 	@SANITIZE=1 exec scripts/test
 
+.PHONY: chaos
+chaos: build ## faults of every part in random order; TIME=10m SEED=...
+	@scripts/deps.sh test
+	@exec scripts/chaos
+
 .PHONY: lint
 lint: ## clang-format, cppcheck, clang-tidy, shellcheck
 	@exec scripts/lint

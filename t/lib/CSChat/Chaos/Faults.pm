@@ -1,0 +1,347 @@
+# The faults that a chat has to bear: each with a name, the group of parts that
+# it strikes, what it does ("inject"), how long that lasts ("hold", seconds) and
+# how it ends.
+
+package CSChat::Chaos::Faults;
+
+use strict;
+use warnings;
+
+use CSChat::Process qw(pause wait_until spawn);
+
+# Redis gives DEBUG away by its settings from version 7 on.
+sub redis_args {
+    my ($version) = `redis-server --version` =~ /v=(\d+)/;
+
+    return ($version // 0) >= 7 ? ['--enable-debug-command', 'yes'] : [];
+}
+
+# Those of a group, or all.
+sub named {
+    my ($group) = @_;
+
+    return grep { !defined $group || $_->{group} eq $group } faults();
+}
+
+sub faults { return (workers(), postgres(), redis(), nginx(), clients()) }
+
+# ---- chat workers ----------------------------------------------------------
+
+sub workers {
+    return map { {group => 'worker', hold => 1, %$_} } (
+        {   name => 'worker: TERM, and return',
+            inject => sub {
+                my ($c) = @_;
+                my $worker = some_worker($c);
+                my $status = $c->server->stop_part($worker);
+                die "$worker ended with $status\n" if $status != 0;
+            },
+            end => \&return_workers,
+        },
+        {   name => 'worker: kill -9, and return',
+            inject => sub { $_[0]->server->kill_part(some_worker($_[0])) },
+            end => \&return_workers,
+        },
+        {   name => 'worker: hangs',
+            hold => 2,
+            inject => sub { freeze($_[0], some_worker($_[0])) },
+            end => sub {
+                thaw($_[0]);
+                $_[0]->await_shards(3);
+            },
+        },
+        {   name => 'worker: one joins and leaves',
+            inject => sub {
+                $_[0]->server->start_worker(4);
+                $_[0]->await_shards(4);
+            },
+            end => sub {
+                my ($c) = @_;
+                my $status = $c->server->stop_part('worker-4');
+                die "worker-4 ended with $status\n" if $status != 0;
+                $c->await_shards(3);
+            },
+        },
+        {   name => 'worker: all are killed',
+            hold => 0.5,
+            inject => sub { $_[0]->server->kill_part("worker-$_") for 1 .. 3 },
+            end => \&return_workers,
+        },
+    );
+}
+
+sub some_worker { return 'worker-' . (1 + $_[0]->random(3)) }
+
+sub return_workers {
+    my ($c) = @_;
+
+    for my $n (1 .. 3) {
+        $c->server->start_worker($n) if !$c->server->pid("worker-$n");
+    }
+    $c->await_shards(3);
+    return;
+}
+
+# Stops parts in their tracks, until thaw().
+sub freeze {
+    my ($c, @pids_or_names) = @_;
+
+    for my $what (@pids_or_names) {
+        my $pid = $what =~ /^\d+$/ ? $what : $c->server->pid($what);
+        kill 'STOP', $pid;
+        push @{$c->{frozen}}, $pid;
+    }
+    return;
+}
+
+sub thaw {
+    my ($c) = @_;
+
+    kill 'CONT', splice @{$c->{frozen}};
+    return;
+}
+
+# ---- PostgreSQL ------------------------------------------------------------
+
+sub postgres {
+    return map { {group => 'postgres', hold => 0.5, %$_} } (
+        {   name => 'PostgreSQL: a writer is cut off',
+            inject => sub {
+                my ($c) = @_;
+                my @held = CSChat::Chaos::held($c->server);
+                terminate($c, 'pid = ' . $held[$c->random(scalar @held)]);
+            },
+            end => sub { $_[0]->await_shards(3) },
+        },
+        {   name => 'PostgreSQL: all sessions cut off',
+            inject => sub {
+                terminate($_[0], "application_name = 'cs-chat-worker'");
+            },
+            end => sub { $_[0]->await_shards(3) },
+        },
+        {   name => 'PostgreSQL: fast restart',
+            inject => sub { restart_postgres($_[0], 'INT') },
+            end => sub { $_[0]->await_shards(3) },
+        },
+        {   name => 'PostgreSQL: immediate restart',
+            inject => sub { restart_postgres($_[0], 'QUIT') },
+            end => sub { $_[0]->await_shards(3) },
+        },
+        {   name => 'PostgreSQL: messages are locked',
+            hold => 0,
+            inject => \&lock_messages,
+            end => sub { $_[0]->await_shards(3) },
+        },
+        {   name => 'PostgreSQL: read-only',
+            hold => 2,
+            inject => sub { read_only($_[0], 'on') },
+            end => sub {
+                read_only($_[0], 'off');
+                $_[0]->await_shards(3);
+            },
+        },
+    );
+}
+
+sub terminate {
+    my ($c, $which) = @_;
+
+    $c->server->sql('SELECT count(pg_terminate_backend(pid))'
+            . " FROM pg_stat_activity WHERE $which");
+    return;
+}
+
+sub restart_postgres {
+    my ($c, $signal) = @_;
+
+    $c->server->stop_part('postgres', $signal);
+    $c->server->start_postgres;
+    return;
+}
+
+# Longer than a statement may take.
+sub lock_messages {
+    my ($c) = @_;
+
+    $c->server->sql('BEGIN; LOCK TABLE messages IN ACCESS EXCLUSIVE MODE;'
+            . ' SELECT pg_sleep(2.5); COMMIT');
+    return;
+}
+
+sub read_only {
+    my ($c, $on) = @_;
+    my $server = $c->server;
+
+    $server->sql("ALTER SYSTEM SET default_transaction_read_only = $on");
+    $server->sql('SELECT pg_reload_conf()');
+    return;
+}
+
+# ---- Redis -----------------------------------------------------------------
+
+sub redis {
+    return map { {group => 'redis', hold => 0.5, %$_} } (
+        {   name => 'Redis: restart',
+            inject => sub { $_[0]->server->stop_part('redis') },
+            end => sub { $_[0]->server->start_redis },
+        },
+        {   name => 'Redis: subscribers are cut off',
+            inject => sub { cut_redis($_[0], 'pubsub') },
+        },
+        {   name => 'Redis: publishers are cut off',
+            inject => sub { cut_redis($_[0], 'normal') },
+        },
+        {   name => 'Redis: hangs',
+            hold => sub { $_[0]{long} ? 10 : 3 },
+            inject => sub { freeze($_[0], 'redis') },
+            end => \&thaw,
+        },
+        {   name => 'Redis: slow subscribers are cut off',
+            inject => \&overflow,
+        },
+        {   name => 'Redis: a wrong password',
+            hold => 1.5,
+            inject => sub {
+                my ($c) = @_;
+                $c->server->redis('CONFIG', 'SET', 'requirepass', 'x');
+                cut_redis($c, 'normal');
+                cut_redis($c, 'pubsub');
+            },
+            end => sub {
+                $_[0]->server->redis('CONFIG', 'SET', 'requirepass', '');
+            },
+        },
+        {   name => 'Redis: loading',
+            inject => \&load_redis,
+        },
+    );
+}
+
+# All but our own.
+sub cut_redis {
+    my ($c, $type) = @_;
+
+    $c->server->redis('CLIENT', 'KILL', 'TYPE', $type);
+    return;
+}
+
+# Processes that do not read while much is said fall behind what Redis keeps.
+sub overflow {
+    my ($c) = @_;
+    my $server = $c->server;
+    my $limit = 'client-output-buffer-limit';
+
+    $server->redis('CONFIG', 'SET', $limit, 'pubsub 64kb 64kb 0');
+    freeze($c, ($server->nginx_pids($c->random(2)))[0]);
+    $c->crowd->tell('burst', number => 120, length => 9000);
+    pause(1);
+    thaw($c);
+    $server->redis('CONFIG', 'SET', $limit, 'pubsub 32mb 8mb 60');
+    return;
+}
+
+# Reloads its data, slowly: meanwhile it refuses everything with -LOADING.
+sub load_redis {
+    my ($c) = @_;
+    my $server = $c->server;
+
+    return if !@{redis_args()};
+    $server->redis('CONFIG', 'SET', 'key-load-delay', 2000);
+    $server->redis('CONFIG', 'SET', 'loading-process-events-interval-bytes',
+        1024);
+    $server->redis('DEBUG', 'POPULATE', 1000, 'filler', 64);
+    $server->redis('DEBUG', 'RELOAD');
+    $server->redis('CONFIG', 'SET', 'key-load-delay', 0);
+    return;
+}
+
+# ---- nginx -----------------------------------------------------------------
+
+sub nginx {
+    return map { {group => 'nginx', hold => 0.5, %$_} } (
+        {   name => 'nginx: reload',
+            inject => sub {
+                my ($c) = @_;
+                $c->{machine} = $c->random(2);
+                $c->{old} = [$c->server->reload_nginx($c->{machine})];
+            },
+            end => sub {
+                my ($c) = @_;
+                gone($c, @{$c->{old}});
+                $c->server->wait_ready($c->{machine});
+            },
+        },
+        {   name => 'nginx: a process is killed',
+            inject => sub {
+                my ($c) = @_;
+                my $machine = $c->{machine} = $c->random(2);
+                my @pids = $c->server->nginx_pids($machine);
+                my $pid = $pids[$c->random(scalar @pids)];
+                $c->server->allow(
+                    qr/worker process $pid exited on signal 9/);
+                kill 'KILL', $pid;
+                gone($c, $pid);
+            },
+            end => sub { $_[0]->server->wait_ready($_[0]{machine}) },
+        },
+        {   name => 'nginx: a machine is stopped',
+            inject => sub {
+                my ($c) = @_;
+                my $machine = $c->{machine} = $c->random(2);
+                my $status = $c->server->stop_part("nginx-$machine", 'QUIT');
+                die "nginx ended with $status\n" if $status != 0;
+            },
+            end => \&return_machine,
+        },
+        {   name => 'nginx: a machine is killed',
+            inject => sub {
+                my ($c) = @_;
+                my $machine = $c->{machine} = $c->random(2);
+                $c->server->kill_part("nginx-$machine");
+            },
+            end => \&return_machine,
+        },
+    );
+}
+
+sub return_machine {
+    my ($c) = @_;
+
+    $c->server->start_nginx($c->{machine});
+    $c->server->wait_ready($c->{machine});
+    return;
+}
+
+sub gone {
+    my ($c, @pids) = @_;
+
+    wait_until($CSChat::Chaos::patience,
+        sub { !grep { kill 0, $_ } @pids })
+        or die "a process of nginx does not end\n";
+    return;
+}
+
+# ---- clients ---------------------------------------------------------------
+
+sub clients {
+    return map { {group => 'client', hold => 0.5, %$_} } (
+        {   name => 'clients: sockets are reset',
+            inject => sub { $_[0]->crowd->tell('cut', number => 20) },
+        },
+        {   name => 'clients: 200 come at once',
+            hold => 0,
+            inject => sub { $_[0]->crowd->tell('visitors', number => 200) },
+            end => sub {
+                my ($c) = @_;
+                my $wrong = $c->crowd->ask('visited', $CSChat::Chaos::patience)
+                    or return;
+                die "@$wrong\n";
+            },
+        },
+        {   name => 'clients: 2,000 messages at once',
+            inject => sub { $_[0]->crowd->tell('burst', number => 2000) },
+        },
+    );
+}
+
+1;
