@@ -62,6 +62,13 @@ int csc_json_read(csc_str_t text, csc_json_field_t *fields, size_t n,
 int csc_json_integer(
     const csc_json_field_t *field, int64_t min, int64_t max, int64_t *value);
 
+/*
+ * Takes the next element off the raw text of an array, as csc_json_read()
+ * gave it: its own raw text, without white space around it.  CSC_OK, or
+ * CSC_AGAIN when there is none left.
+ */
+int csc_json_next(csc_str_t *array, csc_str_t *element);
+
 /* --- writer --- */
 
 /*

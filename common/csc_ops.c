@@ -26,6 +26,7 @@ static const csc_op_t csc_ops[CSC_OP_MAX] = {
     [CSC_OP_CHATS_DELETE] = { "chats.delete", NULL },
     [CSC_OP_CHATS_JOIN] = { "chats.join", "join_chat" },
     [CSC_OP_CHATS_LEAVE] = { "chats.leave", "leave_chat" },
+    [CSC_OP_CHATS_RESUME] = { "chats.resume", "resume" },
     [CSC_OP_MESSAGES_SEND] = { "messages.send", "send_message" },
     [CSC_OP_MESSAGES_LIST] = { "messages.list", NULL },
     [CSC_OP_MESSAGES_REPEAT] = { "messages.repeat", NULL },

@@ -5,6 +5,7 @@ CSC_SOURCES := \
 	common/csc_core.c \
 	common/csc_error.c \
 	common/csc_json.c \
+	common/csc_json_array.c \
 	common/csc_json_writer.c \
 	common/csc_ops.c \
 	common/csc_query.c \

@@ -4,69 +4,38 @@
  * connection alone.
  */
 
-#include "ngx_http_cs_chat_ws.h"
-#include "ngx_http_cs_chat_bus.h"
+#include "ngx_http_cs_chat_event.h"
 #include "ngx_http_cs_chat_time.h"
 #include "ngx_http_cs_chat_zone.h"
 
-#include "csc_uuid.h"
-
 
 #define MAX_CLIENT_ID 256 /* bytes of a clientId that an error repeats */
-#define MAX_JOINED 1000   /* chats that one socket may follow beyond its own */
 
-
-/* The fields of an event that matter here. */
-enum {
-    FIELD_TYPE = 0,
-    FIELD_DATA,
-    FIELD_CHAT,
-    FIELD_CLIENT,
-    FIELD_TOKEN,
-    FIELDS
-};
-
-
-/* A request of a session that awaits its reply. */
-typedef struct {
-    ngx_queue_t queue;
-    ngx_http_cs_chat_session_t *session;
-    ngx_http_cs_chat_call_t *call;
-    csc_op_e op;
-    u_char chat[CSC_UUID_LEN];
-    size_t client_len;
-    u_char client[];
-} ngx_http_cs_chat_ask_t;
+#define FIELD_TYPE NGX_HTTP_CS_CHAT_FIELD_TYPE
+#define FIELD_DATA NGX_HTTP_CS_CHAT_FIELD_DATA
+#define FIELD_CHAT NGX_HTTP_CS_CHAT_FIELD_CHAT
+#define FIELD_CHATS NGX_HTTP_CS_CHAT_FIELD_CHATS
+#define FIELD_CLIENT NGX_HTTP_CS_CHAT_FIELD_CLIENT
+#define FIELD_TOKEN NGX_HTTP_CS_CHAT_FIELD_TOKEN
+#define FIELDS NGX_HTTP_CS_CHAT_FIELDS
 
 
 static ngx_int_t ngx_http_cs_chat_event_read(
     ngx_http_cs_chat_session_t *session, csc_str_t text,
     csc_json_field_t *fields);
 static u_char *ngx_http_cs_chat_event_scratch(size_t size, ngx_log_t *log);
-static void ngx_http_cs_chat_event_ask(ngx_http_cs_chat_session_t *session,
+static void ngx_http_cs_chat_event_request(ngx_http_cs_chat_session_t *session,
     csc_op_e op, csc_str_t text, csc_json_field_t *fields);
-static ngx_http_cs_chat_ask_t *ngx_http_cs_chat_event_new_ask(
-    ngx_http_cs_chat_session_t *session, csc_op_e op, u_char *chat,
-    csc_str_t client);
 static void ngx_http_cs_chat_event_reply(
     void *data, csc_bus_message_t *reply, csc_error_e error);
-static void ngx_http_cs_chat_event_lines(
-    ngx_http_cs_chat_session_t *session, csc_str_t body);
-static ngx_int_t ngx_http_cs_chat_event_join(
-    ngx_http_cs_chat_session_t *session, csc_str_t chat);
-static void ngx_http_cs_chat_event_joined(
-    ngx_http_cs_chat_ask_t *ask, csc_bus_message_t *reply);
-static ngx_uint_t ngx_http_cs_chat_event_joining(
-    ngx_http_cs_chat_session_t *session, u_char *chat);
+static void ngx_http_cs_chat_event_answer(
+    ngx_http_cs_chat_ask_t *ask, csc_bus_message_t *reply, csc_error_e error);
 static void ngx_http_cs_chat_event_ping(
     ngx_http_cs_chat_session_t *session, csc_json_field_t *data);
 static void ngx_http_cs_chat_event_auth(
     ngx_http_cs_chat_session_t *session, csc_json_field_t *fields);
 static ngx_int_t ngx_http_cs_chat_event_exchange(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_claims_t *claims);
-static void ngx_http_cs_chat_event_refuse(ngx_http_cs_chat_session_t *session,
-    csc_error_e error, const char *sentence, const char *field,
-    csc_json_field_t *fields);
 static void ngx_http_cs_chat_event_error(
     ngx_http_cs_chat_session_t *session, csc_fault_t *fault);
 static void ngx_http_cs_chat_event_count(ngx_http_cs_chat_session_t *session);
@@ -96,8 +65,11 @@ ngx_http_cs_chat_event(ngx_http_cs_chat_session_t *session, csc_str_t text)
     type = fields[FIELD_TYPE].value;
     op = csc_op_by_event(type);
 
-    if (op != CSC_OP_NONE) {
-        ngx_http_cs_chat_event_ask(session, op, text, fields);
+    if (op == CSC_OP_CHATS_RESUME) {
+        ngx_http_cs_chat_resume(session, fields, scratch + text.len);
+
+    } else if (op != CSC_OP_NONE) {
+        ngx_http_cs_chat_event_request(session, op, text, fields);
 
     } else if (csc_str_is(type, "ping")) {
         ngx_http_cs_chat_event_ping(session, &fields[FIELD_DATA]);
@@ -125,13 +97,17 @@ ngx_http_cs_chat_event_read(ngx_http_cs_chat_session_t *session, csc_str_t text,
     fields[FIELD_DATA].name = "data";
     fields[FIELD_CHAT].scope = "data";
     fields[FIELD_CHAT].name = "chatId";
+    fields[FIELD_CHATS].scope = "data";
+    fields[FIELD_CHATS].name = "chats";
     fields[FIELD_CLIENT].scope = "data";
     fields[FIELD_CLIENT].name = "clientId";
     fields[FIELD_TOKEN].scope = "data";
     fields[FIELD_TOKEN].name = "token";
 
+    /* the second half is for who takes a field apart, see "resume" */
+
     decoded = ngx_http_cs_chat_event_scratch(
-        text.len, session->connection->log);
+        2 * text.len, session->connection->log);
 
     if (decoded == NULL) {
         session->failed = 1;
@@ -191,13 +167,12 @@ ngx_http_cs_chat_event_exit(void)
 /* Events that a chat worker answers. */
 
 static void
-ngx_http_cs_chat_event_ask(ngx_http_cs_chat_session_t *session, csc_op_e op,
+ngx_http_cs_chat_event_request(ngx_http_cs_chat_session_t *session, csc_op_e op,
     csc_str_t text, csc_json_field_t *fields)
 {
     csc_str_t chat;
-    csc_bus_message_t message;
+    u_char id[CSC_UUID_LEN];
     ngx_http_cs_chat_ask_t *ask;
-    u_char id[CSC_UUID_LEN], msg[CSC_UUID_LEN];
 
     if (fields[FIELD_CHAT].type != CSC_JSON_STRING
         || csc_uuid_parse(fields[FIELD_CHAT].value, id) != CSC_OK)
@@ -210,27 +185,18 @@ ngx_http_cs_chat_event_ask(ngx_http_cs_chat_session_t *session, csc_op_e op,
     chat.data = id;
     chat.len = CSC_UUID_LEN;
 
-    ngx_memzero(&message, sizeof(message));
-    message.op = csc_str(csc_op_name(op));
-    message.user = ngx_http_cs_chat_view(session->claims.user);
-    message.role = ngx_http_cs_chat_view(session->claims.role);
-    message.chat = chat;
-    message.conn.data = session->id;
-    message.conn.len = sizeof(session->id);
-    message.ws = 1;
-    message.body = text;
-
-    if (op == CSC_OP_MESSAGES_SEND) {
-        if (ngx_http_cs_chat_bus_message_id(msg) != NGX_OK) {
-            session->failed = 1;
-            return;
-        }
-
-        message.msg.data = msg;
-        message.msg.len = CSC_UUID_LEN;
+    if (op == CSC_OP_CHATS_JOIN
+        && ngx_http_cs_chat_follow(session, chat) != NGX_OK) {
+        ngx_http_cs_chat_event_refuse(session, CSC_E_BACKEND_UNAVAILABLE,
+            "This connection has joined too many chats.", NULL, fields);
+        return;
     }
 
-    ask = ngx_http_cs_chat_event_new_ask(
+    if (op == CSC_OP_CHATS_LEAVE) {
+        ngx_http_cs_chat_unfollow(session, chat);
+    }
+
+    ask = ngx_http_cs_chat_event_ask(
         session, op, id, fields[FIELD_CLIENT].value);
 
     if (ask == NULL) {
@@ -238,38 +204,14 @@ ngx_http_cs_chat_event_ask(ngx_http_cs_chat_session_t *session, csc_op_e op,
         return;
     }
 
-    if (op == CSC_OP_CHATS_JOIN
-        && ngx_http_cs_chat_event_join(session, chat) != NGX_OK)
-    {
-        ngx_queue_remove(&ask->queue);
-        session->nasks--;
-        ngx_free(ask);
-        ngx_http_cs_chat_event_refuse(session, CSC_E_BACKEND_UNAVAILABLE,
-            "This connection has joined too many chats.", NULL, fields);
-        return;
-    }
-
-    if (op == CSC_OP_CHATS_LEAVE) {
-        ngx_http_cs_chat_follow_t *follow;
-
-        follow = ngx_http_cs_chat_hub_following(session, "chat", chat);
-
-        if (follow != NULL) {
-            ngx_http_cs_chat_hub_unfollow(follow);
-        }
-    }
-
-    ask->call = ngx_http_cs_chat_bus_request(&message, chat,
-        session->conf->request_timeout, ngx_http_cs_chat_event_reply, ask);
-
-    if (ask->call == NULL) {
+    if (ngx_http_cs_chat_event_send(ask, text) != NGX_OK) {
         ngx_http_cs_chat_event_reply(ask, NULL, CSC_E_BACKEND_UNAVAILABLE);
     }
 }
 
 
-static ngx_http_cs_chat_ask_t *
-ngx_http_cs_chat_event_new_ask(ngx_http_cs_chat_session_t *session, csc_op_e op,
+ngx_http_cs_chat_ask_t *
+ngx_http_cs_chat_event_ask(ngx_http_cs_chat_session_t *session, csc_op_e op,
     u_char *chat, csc_str_t client)
 {
     ngx_http_cs_chat_ask_t *ask;
@@ -283,8 +225,8 @@ ngx_http_cs_chat_event_new_ask(ngx_http_cs_chat_session_t *session, csc_op_e op,
         return NULL;
     }
 
+    ngx_memzero(ask, sizeof(*ask));
     ask->session = session;
-    ask->call = NULL;
     ask->op = op;
     ask->client_len = client.len;
     ngx_memcpy(ask->chat, chat, CSC_UUID_LEN);
@@ -300,28 +242,89 @@ ngx_http_cs_chat_event_new_ask(ngx_http_cs_chat_session_t *session, csc_op_e op,
 }
 
 
+ngx_int_t
+ngx_http_cs_chat_event_send(ngx_http_cs_chat_ask_t *ask, csc_str_t text)
+{
+    csc_bus_message_t message;
+    ngx_http_cs_chat_session_t *session;
+    u_char msg[CSC_UUID_LEN];
+
+    session = ask->session;
+
+    ngx_memzero(&message, sizeof(message));
+    message.op = csc_str(csc_op_name(ask->op));
+    message.user = ngx_http_cs_chat_view(session->claims.user);
+    message.role = ngx_http_cs_chat_view(session->claims.role);
+    message.chat.data = ask->chat;
+    message.chat.len = CSC_UUID_LEN;
+    message.conn.data = session->id;
+    message.conn.len = sizeof(session->id);
+    message.ws = 1;
+    message.body = text;
+
+    if (ask->op == CSC_OP_MESSAGES_SEND) {
+        if (ngx_http_cs_chat_bus_message_id(msg) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        message.msg.data = msg;
+        message.msg.len = CSC_UUID_LEN;
+    }
+
+    ask->call = ngx_http_cs_chat_bus_request(&message, message.chat,
+        session->conf->request_timeout, ngx_http_cs_chat_event_reply, ask);
+
+    return ask->call ? NGX_OK : NGX_ERROR;
+}
+
+
+void
+ngx_http_cs_chat_event_free(ngx_http_cs_chat_ask_t *ask)
+{
+    ngx_queue_remove(&ask->queue);
+    ask->session->nasks--;
+    ngx_free(ask);
+}
+
+
 static void
 ngx_http_cs_chat_event_reply(
     void *data, csc_bus_message_t *reply, csc_error_e error)
 {
-    csc_fault_t fault;
     ngx_http_cs_chat_ask_t *ask;
     ngx_http_cs_chat_session_t *session;
 
     ask = data;
     session = ask->session;
 
+    /* it is answered: a look for other requests must not find it */
+
     ngx_queue_remove(&ask->queue);
-    session->nasks--;
+    ngx_queue_init(&ask->queue);
 
-    if (reply != NULL) {
-        ngx_http_cs_chat_event_lines(session, reply->body);
-
-        if (reply->status == 400) {
-            ngx_http_cs_chat_event_count(session);
-        }
+    if (ask->resume != NULL) {
+        ngx_http_cs_chat_resume_reply(ask, reply, error);
 
     } else {
+        ngx_http_cs_chat_event_answer(ask, reply, error);
+    }
+
+    ngx_http_cs_chat_event_free(ask);
+    ngx_http_cs_chat_resume_continue(session);
+    ngx_http_cs_chat_ws_resume(session);
+}
+
+
+static void
+ngx_http_cs_chat_event_answer(
+    ngx_http_cs_chat_ask_t *ask, csc_bus_message_t *reply, csc_error_e error)
+{
+    csc_fault_t fault;
+    ngx_http_cs_chat_session_t *session;
+
+    session = ask->session;
+
+    if (reply == NULL) {
         ngx_memzero(&fault, sizeof(fault));
         fault.error = error;
         fault.reply_to = csc_str(csc_op_event(ask->op));
@@ -329,30 +332,34 @@ ngx_http_cs_chat_event_reply(
         fault.client_id.len = ask->client_len;
 
         ngx_http_cs_chat_event_error(session, &fault);
+
+    } else if (session->out_answers > session->conf->output_limit) {
+        /* it asks for more before it has read what it asked for */
+
+        ngx_http_cs_chat_ws_too_slow(session);
+
+    } else {
+        ngx_http_cs_chat_event_lines(session, reply->body);
+
+        if (reply->status == 400) {
+            ngx_http_cs_chat_event_count(session);
+        }
     }
 
     if (ask->op == CSC_OP_CHATS_JOIN) {
-        ngx_http_cs_chat_event_joined(ask, reply);
+        ngx_http_cs_chat_followed(ask, reply);
     }
-
-    ngx_free(ask);
-    ngx_http_cs_chat_ws_resume(session);
 }
 
 
 /* A reply may be several messages, one a line. */
 
-static void
+void
 ngx_http_cs_chat_event_lines(
     ngx_http_cs_chat_session_t *session, csc_str_t body)
 {
     csc_str_t line;
     const u_char *end;
-
-    if (session->out_answers > session->conf->output_limit) {
-        ngx_http_cs_chat_ws_too_slow(session);
-        return;
-    }
 
     while (body.len) {
         end = memchr(body.data, '\n', body.len);
@@ -387,109 +394,10 @@ ngx_http_cs_chat_event_cancel(ngx_http_cs_chat_session_t *session)
         ask = ngx_queue_data(q, ngx_http_cs_chat_ask_t, queue);
 
         ngx_http_cs_chat_bus_cancel(ask->call);
-        ngx_queue_remove(q);
-        ngx_free(ask);
-    }
-}
-
-
-/*
- * Joining: follow first, hold what comes, and let the answer say from which
- * message on the held events are news.  Nothing falls between, and nothing is
- * seen before the chat worker has allowed it.
- */
-
-static ngx_int_t
-ngx_http_cs_chat_event_join(ngx_http_cs_chat_session_t *session, csc_str_t chat)
-{
-    ngx_uint_t n;
-    ngx_queue_t *q;
-    ngx_http_cs_chat_follow_t *follow;
-
-    if (ngx_http_cs_chat_hub_following(session, "chat", chat) != NULL) {
-        return NGX_OK;
+        ngx_http_cs_chat_event_free(ask);
     }
 
-    n = 0;
-
-    for (q = ngx_queue_head(&session->follows);
-         q != ngx_queue_sentinel(&session->follows); q = ngx_queue_next(q))
-    {
-        n++;
-    }
-
-    if (n >= MAX_JOINED) {
-        return NGX_DECLINED;
-    }
-
-    follow = ngx_http_cs_chat_hub_follow(session, "chat", chat);
-    if (follow == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_http_cs_chat_hub_hold(follow);
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_cs_chat_event_joined(
-    ngx_http_cs_chat_ask_t *ask, csc_bus_message_t *reply)
-{
-    csc_str_t chat;
-    ngx_http_cs_chat_follow_t *follow;
-
-    chat.data = ask->chat;
-    chat.len = CSC_UUID_LEN;
-
-    follow = ngx_http_cs_chat_hub_following(ask->session, "chat", chat);
-
-    if (follow == NULL) {
-        return;
-    }
-
-    if (reply != NULL && reply->status == 200) {
-        ngx_http_cs_chat_hub_release(follow, reply->seq);
-        return;
-    }
-
-    /*
-     * Refused.  One who may not see the chat follows it no longer; another
-     * failure only ends a follow that this request began.
-     */
-
-    if ((reply != NULL && (reply->status == 404 || reply->status == 401))
-        || (follow->holding
-            && !ngx_http_cs_chat_event_joining(ask->session, ask->chat)))
-    {
-        ngx_http_cs_chat_hub_unfollow(follow);
-    }
-}
-
-
-/* 1 when another join of the same chat is still under way. */
-
-static ngx_uint_t
-ngx_http_cs_chat_event_joining(
-    ngx_http_cs_chat_session_t *session, u_char *chat)
-{
-    ngx_queue_t *q;
-    ngx_http_cs_chat_ask_t *ask;
-
-    for (q = ngx_queue_head(&session->asks);
-         q != ngx_queue_sentinel(&session->asks); q = ngx_queue_next(q))
-    {
-        ask = ngx_queue_data(q, ngx_http_cs_chat_ask_t, queue);
-
-        if (ask->op == CSC_OP_CHATS_JOIN
-            && ngx_memcmp(ask->chat, chat, CSC_UUID_LEN) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
+    ngx_http_cs_chat_resume_cancel(session);
 }
 
 
@@ -663,7 +571,7 @@ ngx_http_cs_chat_event_exchange(
 
 /* Refusals. */
 
-static void
+void
 ngx_http_cs_chat_event_refuse(ngx_http_cs_chat_session_t *session,
     csc_error_e error, const char *sentence, const char *field,
     csc_json_field_t *fields)

@@ -101,6 +101,7 @@ ngx_http_cs_chat_ws_open(
 
     ngx_queue_init(&session->follows);
     ngx_queue_init(&session->asks);
+    ngx_queue_init(&session->resumes);
     csc_ws_parser_init(
         &session->parser, (uint32_t) session->conf->max_message_size);
 

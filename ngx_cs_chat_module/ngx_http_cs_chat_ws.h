@@ -23,8 +23,9 @@ typedef struct ngx_http_cs_chat_session_s {
     ngx_queue_t all;     /* among all sessions of the process */
     ngx_queue_t follows; /* its topics, see the hub */
     ngx_queue_t asks;    /* its requests that await a reply */
-    ngx_uint_t nasks;
-    ngx_uint_t event; /* the last event that the hub has sent to it */
+    ngx_queue_t resumes; /* those of them that ask for many chats */
+    ngx_uint_t nasks;    /* in both */
+    ngx_uint_t event;    /* the last event that the hub has sent to it */
 
     /* Who it is. */
     u_char id[NGX_HTTP_CS_CHAT_CONN_LEN];
@@ -153,6 +154,9 @@ void ngx_http_cs_chat_event(
 
 /* Forgets the requests of a session that ends. */
 void ngx_http_cs_chat_event_cancel(ngx_http_cs_chat_session_t *session);
+
+/* The client has read, or was answered: what it resumes goes on. */
+void ngx_http_cs_chat_resume_continue(ngx_http_cs_chat_session_t *session);
 
 
 #endif /* NGX_HTTP_CS_CHAT_WS_H */

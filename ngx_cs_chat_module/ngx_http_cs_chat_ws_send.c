@@ -289,6 +289,7 @@ ngx_http_cs_chat_ws_write(ngx_http_cs_chat_session_t *session)
 
     while (!session->failed && (session->out_count || c->buffered)) {
         if (ngx_http_cs_chat_ws_writev(session)) {
+            ngx_http_cs_chat_resume_continue(session);
             continue;
         }
 

@@ -34,6 +34,7 @@ static const op_t op_table[CSC_OP_MAX] = {
     [CSC_OP_CHATS_DELETE] = { op_chats_delete, OP_BY_CHAT },
     [CSC_OP_CHATS_JOIN] = { op_chats_join, OP_BY_CHAT },
     [CSC_OP_CHATS_LEAVE] = { op_chats_leave, OP_BY_CHAT },
+    [CSC_OP_CHATS_RESUME] = { op_chats_resume, OP_BY_CHAT },
     [CSC_OP_MESSAGES_SEND] = { op_messages_send, OP_BY_CHAT },
     [CSC_OP_MESSAGES_LIST] = { op_messages_list, OP_BY_CHAT },
     [CSC_OP_MESSAGES_REPEAT] = { op_messages_repeat, OP_INTERNAL },

@@ -190,34 +190,49 @@ op_chats_event(
     return CSC_OK;
 }
 
-int
-op_chats_join(request_t *request, csc_fault_t *fault)
+/* A join and a resume differ in their statements, and in what may be left out. */
+static int
+op_chats_follow(request_t *request, statement_e statement, int after_required,
+    csc_fault_t *fault)
 {
     csc_json_field_t f[3] = { { .name = NULL }, { .name = NULL },
         { .name = "afterSeq" } };
     db_query_t *query;
     int64_t after = 0;
+    int absent;
 
     if (op_chats_event(request, f, 3, fault) != CSC_OK) {
         return CSC_ERROR;
     }
 
-    if (!input_absent(&f[2])
-        && csc_json_integer(&f[2], 0, INT64_MAX, &after) != CSC_OK)
-    {
+    absent = input_absent(&f[2]) && !after_required;
+
+    if (!absent && csc_json_integer(&f[2], 0, INT64_MAX, &after) != CSC_OK) {
         return input_fault(
             fault, "afterSeq", "This field must be a whole number.");
     }
 
-    query = op_chats_query(request, STATEMENT_CHATS_JOIN);
+    query = op_chats_query(request, statement);
 
-    if (input_absent(&f[2])) {
+    if (absent) {
         db_null(query);
     } else {
         db_int(query, after);
     }
 
     return op_submit(request, query);
+}
+
+int
+op_chats_join(request_t *request, csc_fault_t *fault)
+{
+    return op_chats_follow(request, STATEMENT_CHATS_JOIN, 0, fault);
+}
+
+int
+op_chats_resume(request_t *request, csc_fault_t *fault)
+{
+    return op_chats_follow(request, STATEMENT_CHATS_RESUME, 1, fault);
 }
 
 int

@@ -67,6 +67,19 @@ reply_written(request_t *request, csc_bus_message_t *reply, int status)
 
 /* --- faults --- */
 
+/* One chat of a resume, of which the module makes one answer for all. */
+static void
+reply_resume_fault(
+    csc_json_writer_t *w, const request_t *request, const csc_fault_t *fault)
+{
+    csc_json_object(w);
+    csc_json_key(w, "chatId");
+    csc_json_string(w, request->message.chat);
+    csc_json_key(w, "error");
+    csc_json_text(w, csc_error_code(fault->error));
+    csc_json_end_object(w);
+}
+
 void
 reply_fault(request_t *request, const csc_fault_t *fault)
 {
@@ -77,7 +90,9 @@ reply_fault(request_t *request, const csc_fault_t *fault)
     memset(&reply, 0, sizeof(reply));
     csc_json_reset(w);
 
-    if (request->message.ws) {
+    if (request->message.ws && request->op == CSC_OP_CHATS_RESUME) {
+        reply_resume_fault(w, request, fault);
+    } else if (request->message.ws) {
         event.reply_to = csc_str(csc_op_event(request->op));
         event.client_id = request->client_id;
         csc_fault_event(w, &event);
@@ -186,15 +201,23 @@ reply_ack(csc_json_writer_t *w, const request_t *request,
     csc_json_end_object(w);
 }
 
+/* "joined", "left", or one chat of "resumed", whose whole the module writes. */
 static void
 reply_join(csc_json_writer_t *w, const request_t *request,
     const PGresult *result, int row)
 {
+    csc_str_t body = reply_column(result, row, OUTCOME_BODY);
+
+    if (request->op == CSC_OP_CHATS_RESUME) {
+        csc_json_raw(w, body);
+        return;
+    }
+
     csc_json_object(w);
     csc_json_key(w, "type");
     csc_json_text(w, request->op == CSC_OP_CHATS_JOIN ? "joined" : "left");
     csc_json_key(w, "data");
-    csc_json_raw(w, reply_column(result, row, OUTCOME_BODY));
+    csc_json_raw(w, body);
     csc_json_end_object(w);
 }
 

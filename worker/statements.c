@@ -40,6 +40,8 @@ const statement_t statements[STATEMENT_MAX] = {
        published before its reply */
     [STATEMENT_CHATS_JOIN] = { "chats_join",
         OUTCOME "chats_join($1::uuid, $2::uuid, $3::bigint)", 3, 1 },
+    [STATEMENT_CHATS_RESUME] = { "chats_resume",
+        OUTCOME "chats_resume($1::uuid, $2::uuid, $3::bigint)", 3, 1 },
     [STATEMENT_CHATS_LEAVE] = { "chats_leave",
         OUTCOME "chats_leave($1::uuid, $2::uuid)", 2, 0 },
     [STATEMENT_MESSAGES_LIST] = { "messages_list",

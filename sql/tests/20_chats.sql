@@ -195,6 +195,24 @@ SELECT t.does($$chats_leave(t.id('ben'), t.id('queue'))$$, '1 reply 200',
 SELECT t.does($$chats_leave(t.id('carl'), t.id('queue'))$$,
     '1 reply 404 CHAT_NOT_FOUND', 'one can''t leave what one can''t see');
 
+-- Going on after a reconnect.
+
+SELECT t.does($$chats_resume(t.id('ben'), t.id('queue'), 0)$$, '1 reply 200',
+    'resuming a chat without messages');
+SELECT t.is(t.data()::TEXT,
+    format('{"chatId":"%s","recovered":true,"fromSeq":1,"toSeq":0,'
+           '"status":"closed","agentId":null}', t.id('queue')),
+    'says where it stands');
+SELECT t.does($$chats_resume(t.id('ben'), t.id('queue'), 1)$$, '1 reply 200',
+    'a client that is ahead');
+SELECT t.is(t.data()::TEXT,
+    format('{"chatId":"%s","recovered":false,"lastSeq":0}', t.id('queue')),
+    'has not recovered');
+SELECT t.does($$chats_resume(t.id('carl'), t.id('queue'), 0)$$,
+    '1 reply 404 CHAT_NOT_FOUND', 'another customer has nothing to resume');
+SELECT t.does($$chats_resume(t.id('none'), t.id('queue'), 0)$$,
+    '1 reply 401 INVALID_TOKEN', 'chats_resume of nobody');
+
 -- Deleting.
 
 SELECT t.does($$chats_delete(t.id('carl'), t.id('own'))$$,

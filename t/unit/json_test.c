@@ -660,6 +660,94 @@ test_integers(void **state)
 }
 
 
+/* --- arrays --- */
+
+/* The elements of an array as the reader gives it, joined by '|'. */
+static void
+json_elements(const char *text, char *out)
+{
+    csc_str_t array, element;
+    json_input_t input;
+    csc_json_field_t field = { .name = "x" };
+
+    *out = '\0';
+
+    if (json_read(&input, csc_str(text), &field, 1) != CSC_OK) {
+        fail_msg("%s: %s", text, input.why);
+    }
+
+    array = field.raw;
+
+    while (csc_json_next(&array, &element) == CSC_OK) {
+        assert_true(json_in_text(&input, element));
+        strncat(out, (const char *) element.data, element.len);
+        strcat(out, "|");
+    }
+
+    assert_int_equal(csc_json_next(&array, &element), CSC_AGAIN);
+
+    json_done(&input);
+}
+
+
+static void
+test_elements(void **state)
+{
+    size_t i;
+    char got[256];
+
+    static const char *const cases[][2] = {
+        { "{\"x\":[]}", "" },
+        { "{\"x\":[ \n\t]}", "" },
+        { "{\"x\":[1]}", "1|" },
+        { "{\"x\":[1,2]}", "1|2|" },
+        { "{\"x\": [ 1 , null,true ] }", "1|null|true|" },
+        { "{\"x\":[\"\"]}", "\"\"|" },
+        { "{\"x\":[\",\",\"]\"]}", "\",\"|\"]\"|" },
+        { "{\"x\":[\"\\\"],\",\"\\\\\",3]}", "\"\\\"],\"|\"\\\\\"|3|" },
+        { "{\"x\":[[1,2],[],[[3]]]}", "[1,2]|[]|[[3]]|" },
+        { "{\"x\":[{\"a\":[1,{\"b\":\"}\"}]}, {} ]}",
+            "{\"a\":[1,{\"b\":\"}\"}]}|{}|" },
+    };
+
+    (void) state;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        json_elements(cases[i][0], got);
+        assert_string_equal(got, cases[i][1]);
+    }
+}
+
+
+/* What is no array is no reason to read behind its end. */
+static void
+test_elements_of_nonsense(void **state)
+{
+    size_t i, len;
+    csc_str_t text, copy, element;
+
+    static const char nonsense[] = "[{\"a\":[\"\\\",1]},2";
+
+    (void) state;
+
+    for (len = 0; len < sizeof(nonsense); len++) {
+        text.data = (const unsigned char *) nonsense;
+        text.len = len;
+        text = unit_copy(text);
+        copy = text;
+
+        for (i = 0; i < 10; i++) {
+            if (csc_json_next(&copy, &element) == CSC_AGAIN) {
+                break;
+            }
+        }
+
+        assert_true(i < 10);
+        unit_free(text);
+    }
+}
+
+
 /* --- writer --- */
 
 static void
@@ -951,6 +1039,8 @@ main(void)
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_no_fields),
         cmocka_unit_test(test_integers),
+        cmocka_unit_test(test_elements),
+        cmocka_unit_test(test_elements_of_nonsense),
         cmocka_unit_test(test_writer),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_writer_grows),
