@@ -9,10 +9,14 @@
 
 
 #define PULSE_INTERVAL 2000 /* ms between signs of life sent to oneself */
-#define PULSE_LIMIT 7000    /* ms without one: the links are given up */
+#define PULSE_LIMIT 3       /* that don't come back: the links are given up */
 
 
 static ngx_int_t ngx_http_cs_chat_bus_names(void);
+static void ngx_http_cs_chat_bus_link(
+    ngx_http_cs_chat_link_t *link, const char *name);
+static void ngx_http_cs_chat_bus_meet(
+    ngx_http_cs_chat_link_t *link, ngx_http_cs_chat_link_t *other);
 static void ngx_http_cs_chat_bus_commands_up(ngx_http_cs_chat_link_t *link);
 static void ngx_http_cs_chat_bus_subscriptions_up(
     ngx_http_cs_chat_link_t *link);
@@ -57,17 +61,13 @@ ngx_http_cs_chat_bus_init(ngx_http_cs_chat_main_conf_t *conf, ngx_log_t *log)
     bus->retry.data = &bus->commands;
     bus->retry.log = log;
 
-    bus->commands.conf = &conf->redis;
-    bus->commands.name = "commands";
-    bus->commands.on_connect = ngx_http_cs_chat_bus_commands_up;
-    bus->commands.on_down = ngx_http_cs_chat_bus_down;
-    bus->commands.on_failure = ngx_http_cs_chat_bus_failure;
+    ngx_http_cs_chat_where_init(&bus->where, &conf->redis, log);
 
-    bus->subscriptions.conf = &conf->redis;
-    bus->subscriptions.name = "subscriptions";
+    ngx_http_cs_chat_bus_link(&bus->commands, "commands");
+    bus->commands.on_connect = ngx_http_cs_chat_bus_commands_up;
+
+    ngx_http_cs_chat_bus_link(&bus->subscriptions, "subscriptions");
     bus->subscriptions.on_connect = ngx_http_cs_chat_bus_subscriptions_up;
-    bus->subscriptions.on_down = ngx_http_cs_chat_bus_down;
-    bus->subscriptions.on_failure = ngx_http_cs_chat_bus_failure;
 
     ngx_http_cs_chat_link_open(&bus->commands);
     ngx_http_cs_chat_link_open(&bus->subscriptions);
@@ -75,6 +75,17 @@ ngx_http_cs_chat_bus_init(ngx_http_cs_chat_main_conf_t *conf, ngx_log_t *log)
     ngx_add_timer(&bus->pulse, PULSE_INTERVAL);
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_cs_chat_bus_link(ngx_http_cs_chat_link_t *link, const char *name)
+{
+    link->conf = &ngx_http_cs_chat_bus.conf->redis;
+    link->where = &ngx_http_cs_chat_bus.where;
+    link->name = name;
+    link->on_down = ngx_http_cs_chat_bus_down;
+    link->on_failure = ngx_http_cs_chat_bus_failure;
 }
 
 
@@ -175,12 +186,25 @@ ngx_http_cs_chat_bus_message_id(u_char *out)
 }
 
 
+/* Redis may have moved since the other link was made. */
+
+static void
+ngx_http_cs_chat_bus_meet(
+    ngx_http_cs_chat_link_t *link, ngx_http_cs_chat_link_t *other)
+{
+    if (other->connected && ngx_strcmp(link->address, other->address) != 0) {
+        ngx_http_cs_chat_link_break(other, "Redis has moved");
+    }
+}
+
+
 /* Coming up: subscribe, then load what is revoked, then serve. */
 
 static void
 ngx_http_cs_chat_bus_commands_up(ngx_http_cs_chat_link_t *link)
 {
-    ngx_http_cs_chat_bus.heard = ngx_current_msec;
+    ngx_http_cs_chat_bus.unheard = 0;
+    ngx_http_cs_chat_bus_meet(link, &ngx_http_cs_chat_bus.subscriptions);
 
     if (ngx_http_cs_chat_bus.subscribed) {
         ngx_http_cs_chat_bus_load_revoked();
@@ -193,7 +217,8 @@ ngx_http_cs_chat_bus_subscriptions_up(ngx_http_cs_chat_link_t *link)
 {
     int rc;
 
-    ngx_http_cs_chat_bus.heard = ngx_current_msec;
+    ngx_http_cs_chat_bus.unheard = 0;
+    ngx_http_cs_chat_bus_meet(link, &ngx_http_cs_chat_bus.commands);
 
     rc = redisAsyncCommand(link->context, ngx_http_cs_chat_bus_receive, NULL,
         "SUBSCRIBE %s %s", ngx_http_cs_chat_bus.reply_channel,
@@ -209,7 +234,7 @@ void
 ngx_http_cs_chat_bus_set_ready(void)
 {
     ngx_http_cs_chat_bus.ready = 1;
-    ngx_http_cs_chat_bus.heard = ngx_current_msec;
+    ngx_http_cs_chat_bus.unheard = 0;
 
     ngx_log_error(NGX_LOG_NOTICE, ngx_http_cs_chat_bus.log, 0,
         "the chat is connected to Redis");
@@ -270,6 +295,8 @@ ngx_http_cs_chat_bus_down(ngx_http_cs_chat_link_t *link)
 /*
  * A Redis that hangs closes nothing.  Each process sends itself a sign of life
  * through Redis, over both links, and gives both up when none comes back.
+ * They are counted, not timed: a process that was kept from running itself has
+ * sent none meanwhile.
  */
 
 static void
@@ -285,7 +312,7 @@ ngx_http_cs_chat_bus_pulse(ngx_event_t *ev)
         return;
     }
 
-    if (ngx_current_msec - ngx_http_cs_chat_bus.heard > PULSE_LIMIT) {
+    if (ngx_http_cs_chat_bus.unheard >= PULSE_LIMIT) {
         ngx_http_cs_chat_link_break(
             &ngx_http_cs_chat_bus.commands, "no sign of life");
         ngx_http_cs_chat_link_break(
@@ -300,6 +327,11 @@ ngx_http_cs_chat_bus_pulse(ngx_event_t *ev)
 
     ngx_http_cs_chat_bus_say(ngx_http_cs_chat_bus.reply_channel,
         ngx_strlen(ngx_http_cs_chat_bus.reply_channel), &message);
+    ngx_http_cs_chat_bus.unheard++;
+
+    /* one that was made a replica meanwhile closes nothing either */
+
+    (void) ngx_http_cs_chat_link_ask_role(&ngx_http_cs_chat_bus.commands);
 }
 
 

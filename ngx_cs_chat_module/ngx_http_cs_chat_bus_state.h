@@ -19,6 +19,7 @@ typedef struct {
     ngx_http_cs_chat_main_conf_t *conf;
     ngx_log_t *log;
 
+    ngx_http_cs_chat_where_t where;
     ngx_http_cs_chat_link_t commands;
     ngx_http_cs_chat_link_t subscriptions;
 
@@ -32,7 +33,7 @@ typedef struct {
     ngx_event_t retry;
 
     ngx_event_t pulse;
-    ngx_msec_t heard; /* the last sign of life that came back */
+    ngx_uint_t unheard; /* signs of life that have not come back */
 
     unsigned subscribed : 1;
     unsigned ready : 1;

@@ -231,11 +231,14 @@ ngx_http_cs_chat_init_main_conf(ngx_conf_t *cf, void *conf)
         }
     }
 
-    if (mcf->redis.address.data == NULL) {
-        return ngx_http_cs_chat_redis_address(cf, &mcf->redis, &address);
+    if (mcf->redis.address.data == NULL
+        && ngx_http_cs_chat_redis_address(cf, &mcf->redis, &address)
+               != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
     }
 
-    return NGX_CONF_OK;
+    return ngx_http_cs_chat_init_redis(cf, &mcf->redis);
 }
 
 

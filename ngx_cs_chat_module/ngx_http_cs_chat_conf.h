@@ -21,6 +21,10 @@ char *ngx_http_cs_chat_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_cs_chat_redis_address(
     ngx_conf_t *cf, ngx_http_cs_chat_redis_conf_t *redis, ngx_str_t *address);
 
+/* At the end of the configuration: how its name is to be resolved. */
+char *ngx_http_cs_chat_init_redis(
+    ngx_conf_t *cf, ngx_http_cs_chat_redis_conf_t *redis);
+
 
 /* ngx_http_cs_chat_conf_access.c */
 

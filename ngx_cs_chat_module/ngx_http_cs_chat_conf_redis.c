@@ -57,13 +57,15 @@ ngx_http_cs_chat_set_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* Host names are looked up now: nginx must not block later. */
+/*
+ * Host names are looked up now: so mistakes are found, and there is an address
+ * where no "resolver" is configured or it fails.
+ */
 
 char *
 ngx_http_cs_chat_redis_address(
     ngx_conf_t *cf, ngx_http_cs_chat_redis_conf_t *redis, ngx_str_t *address)
 {
-    u_char *host;
     ngx_url_t u;
     struct sockaddr *sockaddr;
 
@@ -74,6 +76,12 @@ ngx_http_cs_chat_redis_address(
     u.default_port = 6379;
 
     if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
+        if (u.err && ngx_strcmp(u.err, "host not found") == 0) {
+            redis->name = u.host;
+            redis->port = u.port;
+            return NGX_CONF_OK;
+        }
+
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
             "invalid address \"%V\" in \"cs_chat_redis\": %s; it must be "
             "\"host:port\" or \"unix:/path\"",
@@ -92,26 +100,50 @@ ngx_http_cs_chat_redis_address(
     }
 #endif
 
-    host = ngx_pcalloc(cf->pool, NGX_SOCKADDR_STRLEN + 1);
-    if (host == NULL) {
-        return NGX_CONF_ERROR;
+    if (u.host.data[0] != '['
+        && ngx_inet_addr(u.host.data, u.host.len) == INADDR_NONE)
+    {
+        redis->name = u.host;
     }
 
-    redis->host.data = host;
-    redis->host.len = ngx_sock_ntop(
-        sockaddr, u.addrs[0].socklen, host, NGX_SOCKADDR_STRLEN, 0);
-    host[redis->host.len] = '\0';
-
-    /* hiredis takes an IPv6 address without the brackets of a URL */
-
-    if (host[0] == '[') {
-        redis->host.data++;
-        host[redis->host.len - 1] = '\0';
-    }
-
+    redis->addrs = u.addrs;
+    redis->naddrs = u.naddrs;
     redis->port = ngx_inet_get_port(sockaddr);
 
     return NGX_CONF_OK;
+}
+
+
+/* Where there is a resolver, the name may be known to it alone, or later. */
+
+char *
+ngx_http_cs_chat_init_redis(
+    ngx_conf_t *cf, ngx_http_cs_chat_redis_conf_t *redis)
+{
+    ngx_http_core_loc_conf_t *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* nginx makes one without servers where none is configured */
+
+    if (clcf->resolver != NULL && clcf->resolver->connections.nelts) {
+        redis->resolver = clcf->resolver;
+    }
+
+    redis->resolver_timeout = clcf->resolver_timeout;
+    ngx_conf_init_msec_value(redis->resolver_timeout, 30000);
+
+    if (redis->naddrs || redis->path.len || redis->resolver != NULL) {
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+        "invalid address \"%V\" in \"cs_chat_redis\": host not found, and "
+        "there "
+        "is no \"resolver\" that could find it later",
+        &redis->address);
+
+    return NGX_CONF_ERROR;
 }
 
 

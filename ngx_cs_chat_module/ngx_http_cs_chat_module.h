@@ -25,8 +25,12 @@ typedef enum {
 
 
 typedef struct {
-    ngx_str_t address; /* as configured, for messages */
-    ngx_str_t host;    /* numeric, NUL-terminated; empty for a Unix socket */
+    ngx_str_t address;        /* as configured, for messages */
+    ngx_str_t name;           /* of the host; empty where it is numeric */
+    ngx_addr_t *addrs;        /* that the configuration was resolved to */
+    ngx_uint_t naddrs;        /* 0 for a Unix socket */
+    ngx_resolver_t *resolver; /* NULL: the name is resolved no more */
+    ngx_msec_t resolver_timeout;
     in_port_t port;
     ngx_str_t path; /* of the Unix socket, NUL-terminated */
     ngx_str_t user;

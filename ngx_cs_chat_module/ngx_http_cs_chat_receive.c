@@ -167,7 +167,7 @@ ngx_http_cs_chat_bus_count(csc_bus_message_t *message)
                NGX_HTTP_CS_CHAT_PROCESS_LEN)
                == 0)
     {
-        ngx_http_cs_chat_bus.heard = ngx_current_msec;
+        ngx_http_cs_chat_bus.unheard = 0;
         return;
     }
 

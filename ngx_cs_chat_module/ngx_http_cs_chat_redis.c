@@ -13,6 +13,7 @@
 
 
 static void ngx_http_cs_chat_link_connect(ngx_http_cs_chat_link_t *link);
+static void ngx_http_cs_chat_link_resolved(void *data);
 static ngx_int_t ngx_http_cs_chat_link_attach(ngx_http_cs_chat_link_t *link);
 static ngx_int_t ngx_http_cs_chat_link_tls(ngx_http_cs_chat_link_t *link);
 static void ngx_http_cs_chat_link_connected(
@@ -21,6 +22,8 @@ static void ngx_http_cs_chat_link_disconnected(
     const redisAsyncContext *context, int status);
 static void ngx_http_cs_chat_link_hello(
     redisAsyncContext *context, void *reply, void *last);
+static void ngx_http_cs_chat_link_role(
+    redisAsyncContext *context, void *reply, void *data);
 static void ngx_http_cs_chat_link_timer(ngx_event_t *ev);
 static void ngx_http_cs_chat_link_broken(ngx_event_t *ev);
 static void ngx_http_cs_chat_link_drop(ngx_http_cs_chat_link_t *link);
@@ -46,6 +49,10 @@ ngx_http_cs_chat_link_open(ngx_http_cs_chat_link_t *link)
     link->timer.log = &link->log;
     link->timer.cancelable = 1;
 
+    link->query.where = link->where;
+    link->query.handler = ngx_http_cs_chat_link_resolved;
+    link->query.data = link;
+
     link->broken.handler = ngx_http_cs_chat_link_broken;
     link->broken.data = link;
     link->broken.log = &link->log;
@@ -57,15 +64,31 @@ ngx_http_cs_chat_link_open(ngx_http_cs_chat_link_t *link)
 static void
 ngx_http_cs_chat_link_connect(ngx_http_cs_chat_link_t *link)
 {
+    if (ngx_http_cs_chat_where_ask(&link->query) != NGX_OK) {
+        ngx_http_cs_chat_link_resolved(link);
+    }
+}
+
+
+static void
+ngx_http_cs_chat_link_resolved(void *data)
+{
+    ngx_http_cs_chat_link_t *link;
     ngx_http_cs_chat_redis_conf_t *conf;
 
+    link = data;
     conf = link->conf;
 
     if (conf->path.len) {
         link->context = redisAsyncConnectUnix((char *) conf->path.data);
 
     } else {
-        link->context = redisAsyncConnect((char *) conf->host.data, conf->port);
+        if (ngx_http_cs_chat_where_next(link->where, link->address) != NGX_OK) {
+            ngx_http_cs_chat_link_lost(link);
+            return;
+        }
+
+        link->context = redisAsyncConnect(link->address, conf->port);
     }
 
     if (link->context == NULL) {
@@ -241,6 +264,10 @@ ngx_http_cs_chat_link_connected(const redisAsyncContext *context, int status)
     /* also finds a Redis that is still loading its data */
 
     if (rc == REDIS_OK) {
+        rc = ngx_http_cs_chat_link_ask_role(link);
+    }
+
+    if (rc == REDIS_OK) {
         rc = redisAsyncCommand(ac, ngx_http_cs_chat_link_hello, link, "PING");
     }
 
@@ -275,6 +302,51 @@ ngx_http_cs_chat_link_hello(redisAsyncContext *context, void *reply, void *last)
         ngx_del_timer(&link->timer);
         link->connected = 1;
         link->on_connect(link);
+    }
+}
+
+
+/* HELLO is allowed to every user, whatever his rights. */
+
+int
+ngx_http_cs_chat_link_ask_role(ngx_http_cs_chat_link_t *link)
+{
+    return redisAsyncCommand(
+        link->context, ngx_http_cs_chat_link_role, NULL, "HELLO");
+}
+
+
+static void
+ngx_http_cs_chat_link_role(redisAsyncContext *context, void *reply, void *data)
+{
+    size_t i;
+    redisReply *hello, *name, *value;
+    ngx_http_cs_chat_link_t *link;
+
+    link = context->data;
+    hello = reply;
+
+    /* an error is told by the PING behind it, or by nothing */
+
+    if (hello == NULL || hello->type != REDIS_REPLY_ARRAY
+        || link->context != context)
+    {
+        return;
+    }
+
+    for (i = 0; i + 1 < hello->elements; i += 2) {
+        name = hello->element[i];
+        value = hello->element[i + 1];
+
+        if (name->type == REDIS_REPLY_STRING
+            && value->type == REDIS_REPLY_STRING
+            && ngx_strcmp(name->str, "role") == 0
+            && ngx_strcmp(value->str, "master") != 0)
+        {
+            ngx_http_cs_chat_link_break(
+                link, "it is a replica, which takes no commands");
+            return;
+        }
     }
 }
 
@@ -379,6 +451,10 @@ ngx_http_cs_chat_link_lost(ngx_http_cs_chat_link_t *link)
     connected = link->connected;
     link->connected = 0;
 
+    if (!connected) {
+        ngx_http_cs_chat_where_failed(link->where, link->address);
+    }
+
     if (link->closing) {
         return;
     }
@@ -430,6 +506,7 @@ ngx_http_cs_chat_link_close(ngx_http_cs_chat_link_t *link)
     }
 
     ngx_http_cs_chat_link_drop(link);
+    ngx_http_cs_chat_where_cancel(&link->query);
 
     if (link->timer.timer_set) {
         ngx_del_timer(&link->timer);

@@ -7,6 +7,7 @@
 #define NGX_HTTP_CS_CHAT_REDIS_H
 
 #include "ngx_http_cs_chat_module.h"
+#include "ngx_http_cs_chat_where.h"
 
 #include <hiredis/hiredis.h>
 #include <hiredis/async.h>
@@ -20,6 +21,7 @@ typedef void (*ngx_http_cs_chat_link_pt)(ngx_http_cs_chat_link_t *link);
 struct ngx_http_cs_chat_link_s {
     /* Set by the owner. */
     ngx_http_cs_chat_redis_conf_t *conf;
+    ngx_http_cs_chat_where_t *where;
     const char *name; /* for the log: "commands", "subscriptions" */
     ngx_http_cs_chat_link_pt on_connect; /* authenticated, commands go */
     ngx_http_cs_chat_link_pt on_down;    /* after on_connect only */
@@ -27,7 +29,9 @@ struct ngx_http_cs_chat_link_s {
     void *data;
 
     /* The link's own. */
-    redisAsyncContext *context; /* NULL while there is no connection */
+    ngx_http_cs_chat_query_t query;     /* for the address, before connecting */
+    ngx_http_cs_chat_address_t address; /* of the last attempt */
+    redisAsyncContext *context;         /* NULL while there is no connection */
     ngx_connection_t *connection;
     ngx_event_t timer;  /* connect timeout, or the next attempt */
     ngx_event_t broken; /* posted: drop the connection */
@@ -49,6 +53,12 @@ void ngx_http_cs_chat_link_proved(ngx_http_cs_chat_link_t *link);
 
 /* Bytes that wait until Redis takes them. */
 size_t ngx_http_cs_chat_link_backlog(ngx_http_cs_chat_link_t *link);
+
+/*
+ * Asks Redis whether it takes commands; a connection to a replica, which does
+ * not, is given up, so that another address is tried.
+ */
+int ngx_http_cs_chat_link_ask_role(ngx_http_cs_chat_link_t *link);
 
 /*
  * Gives the connection up from wherever the caller is, callbacks of hiredis

@@ -306,6 +306,14 @@ subtest 'the address of Redis' => sub {
         );
     }
 
+    my $nowhere = 'cs_chat_redis nowhere.invalid:6379;';
+    invalid(
+        'a name that is not known',
+        qr/invalid address "nowhere.invalid:6379" in "cs_chat_redis": host not found, and there is no "resolver"/,
+        http => "$key $nowhere"
+    );
+    valid('but by a resolver, perhaps', http => "$key $nowhere resolver 127.0.0.1;");
+
     for my $option (qw(user= password=x nonsense tls=maybe database= TLS=on)) {
         invalid(
             "Redis with $option",

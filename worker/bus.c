@@ -7,7 +7,7 @@
 #include "bus.h"
 
 #define BUS_HEARTBEAT 1000 /* ms */
-#define BUS_DEAF 15000     /* ms without our own heartbeat */
+#define BUS_DEAF 6         /* heartbeats that are not heard */
 #define BUS_BACKLOG ((size_t) 64 * 1024 * 1024) /* bytes that wait for Redis */
 
 static csc_str_t
@@ -43,7 +43,7 @@ bus_on_answer(redisAsyncContext *context, void *reply, void *data)
         return;
     }
 
-    bus->answered = uv_now(bus->loop);
+    bus->answered = bus->beat;
 
     if (answer->type == REDIS_REPLY_ERROR
         && log_allowed(&bus->unsent_log, &suppressed))
@@ -318,7 +318,7 @@ bus_on_own(redisAsyncContext *context, void *reply, void *data)
     (void) context;
 
     if (reply != NULL) {
-        bus->heard = uv_now(bus->loop);
+        bus->heard = bus->beat;
     }
 }
 
@@ -329,7 +329,7 @@ bus_send_subscription(bus_channel_t *channel, const char *command)
     const char *argv[2] = { command, name };
 
     bus_shard_channel(channel->bus, channel->shard, name, sizeof(name));
-    channel->asked = uv_now(channel->bus->loop);
+    channel->asked = channel->bus->beat;
     redis_link_command(
         &channel->bus->subscriber, bus_on_channel, channel, 2, argv, NULL);
 }
@@ -367,6 +367,15 @@ bus_unsubscribe(bus_t *bus, unsigned shard)
 
 /* --- links --- */
 
+/* Redis may have moved since the other link was made. */
+static void
+bus_meet(const redis_link_t *link, redis_link_t *other)
+{
+    if (other->ready && strcmp(link->ip, other->ip) != 0) {
+        redis_link_restart(other, "Redis has moved");
+    }
+}
+
 static void
 bus_on_subscriber_ready(void *data)
 {
@@ -374,7 +383,8 @@ bus_on_subscriber_ready(void *data)
     const char *argv[2] = { "SUBSCRIBE", bus->own };
     size_t i;
 
-    bus->heard = uv_now(bus->loop);
+    bus_meet(&bus->subscriber, &bus->publisher);
+    bus->heard = bus->beat;
     redis_link_command(&bus->subscriber, bus_on_own, bus, 2, argv, NULL);
 
     for (i = 0; i < CSC_BUS_SHARDS; i++) {
@@ -400,7 +410,8 @@ bus_on_publisher_ready(void *data)
 {
     bus_t *bus = data;
 
-    bus->answered = uv_now(bus->loop);
+    bus_meet(&bus->publisher, &bus->subscriber);
+    bus->answered = bus->beat;
     bus->heard = bus->answered;
 }
 
@@ -413,11 +424,13 @@ bus_on_publisher_gone(void *data)
 /*
  * A link that is dead without having said so, or that may not subscribe, is
  * noticed here.  PING on a subscribed link would get lost in hiredis 0.14.
+ * Heartbeats are counted, not timed: a worker that was kept from running has
+ * sent none meanwhile.
  */
 static void
 bus_check_links(bus_t *bus)
 {
-    uint64_t now = uv_now(bus->loop);
+    uint64_t now = bus->beat;
     bus_channel_t *channel;
     size_t i;
 
@@ -452,6 +465,7 @@ bus_on_heartbeat(uv_timer_t *timer)
     bus_t *bus = timer->data;
     csc_bus_message_t message;
 
+    bus->beat++;
     bus_check_links(bus);
 
     if (bus->publisher.ready) {
@@ -461,6 +475,7 @@ bus_on_heartbeat(uv_timer_t *timer)
         message.n = bus->n;
         bus_publish(bus, bus->events, &message, bus_on_answer);
         bus_publish(bus, bus->own, &message, NULL);
+        redis_link_ask_role(&bus->publisher);
     }
 }
 
@@ -519,11 +534,11 @@ bus_init(bus_t *bus, uv_loop_t *loop, const config_t *config,
     }
 
     if (bus_names(bus) != CSC_OK || uv_timer_init(loop, &bus->heartbeat) != 0
-        || redis_link_init(&bus->subscriber, loop, address, "subscriber",
-               config->connect_timeout, &subscriber)
+        || redis_link_init(&bus->subscriber, loop, address, &bus->where,
+               "subscriber", config->connect_timeout, &subscriber)
                != CSC_OK
-        || redis_link_init(&bus->publisher, loop, address, "publisher",
-               config->connect_timeout, &publisher)
+        || redis_link_init(&bus->publisher, loop, address, &bus->where,
+               "publisher", config->connect_timeout, &publisher)
                != CSC_OK)
     {
         return CSC_ERROR;

@@ -50,7 +50,7 @@ typedef struct {
     unsigned wanted : 1;
     unsigned confirmed : 1;
     unsigned leaving : 1; /* unsubscribing, and not yet confirmed */
-    uint64_t asked;       /* when the subscription was sent, ms */
+    uint64_t asked;       /* the heartbeat when the subscription was sent */
     uint64_t inflight;    /* requests that are not finished */
 } bus_channel_t;
 
@@ -60,11 +60,13 @@ typedef struct bus_s {
     bus_handlers_t handlers;
     csc_str_t prefix;
 
+    redis_where_t where;
     redis_link_t subscriber;
     redis_link_t publisher;
     uv_timer_t heartbeat;
-    uint64_t heard;    /* our own heartbeat came back, ms */
-    uint64_t answered; /* Redis answered a heartbeat, ms */
+    uint64_t beat;     /* number of the last heartbeat */
+    uint64_t heard;    /* the one at which our own came back */
+    uint64_t answered; /* the one at which Redis answered one */
 
     char src[BUS_SRC_LEN + 1];
     uint64_t n; /* number of the last event */

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <arpa/inet.h>
+#include <hiredis/sds.h>
 
 #include "backoff.h"
 #include "log.h"
@@ -54,8 +54,46 @@ redis_link_on_ready(redisAsyncContext *context, void *reply, void *data)
     link->ready_since = uv_now(link->loop);
     link->failing = 0;
     log_info("Redis connected", LOG_TEXT("link", link->name),
-        LOG_TEXT("address", link->address->text));
+        LOG_TEXT("address", link->address->text),
+        LOG_TEXT("at", *link->ip != '\0' ? link->ip : link->address->path));
     link->handlers.ready(link->handlers.data);
+}
+
+/* HELLO is allowed to every user; an older Redis answers with an error. */
+static void
+redis_link_on_role(redisAsyncContext *context, void *reply, void *data)
+{
+    redis_link_t *link = data;
+    redisReply *hello = reply, *name, *value;
+    size_t i;
+
+    if (hello == NULL || hello->type != REDIS_REPLY_ARRAY
+        || link->context != context)
+    {
+        return;
+    }
+
+    for (i = 0; i + 1 < hello->elements; i += 2) {
+        name = hello->element[i];
+        value = hello->element[i + 1];
+        if (name->type == REDIS_REPLY_STRING
+            && value->type == REDIS_REPLY_STRING
+            && strcmp(name->str, "role") == 0
+            && strcmp(value->str, "master") != 0)
+        {
+            redis_link_restart(link, "it is a replica");
+            return;
+        }
+    }
+}
+
+void
+redis_link_ask_role(redis_link_t *link)
+{
+    const char *argv[1] = { "HELLO" };
+
+    redisAsyncCommandArgv(
+        link->context, redis_link_on_role, link, 1, argv, NULL);
 }
 
 static void
@@ -86,6 +124,7 @@ redis_link_greet(redis_link_t *link)
 
     argv[0] = "PING";
     if (rc == REDIS_OK) {
+        redis_link_ask_role(link);
         redisAsyncCommandArgv(
             link->context, redis_link_on_ready, link, 1, argv, NULL);
     }
@@ -131,6 +170,10 @@ redis_link_retry(redis_link_t *link, const char *reason)
 
     link->ready = 0;
 
+    if (!was_ready) {
+        redis_where_failed(link->where, link->ip);
+    }
+
     /* one that fails as soon as it is used is no success */
     if (was_ready && uv_now(link->loop) - link->ready_since > REDIS_STEADY) {
         link->delay = 0;
@@ -154,13 +197,18 @@ redis_link_retry(redis_link_t *link, const char *reason)
 }
 
 static void
-redis_link_attach(redis_link_t *link, const char *ip)
+redis_link_attach(redis_link_t *link)
 {
     const redis_address_t *address = link->address;
     redisAsyncContext *context;
 
-    context = *address->path != '\0' ? redisAsyncConnectUnix(address->path)
-                                     : redisAsyncConnect(ip, address->port);
+    if (*address->path == '\0') {
+        redis_where_next(link->where, link->ip);
+    }
+
+    context = *address->path != '\0'
+                  ? redisAsyncConnectUnix(address->path)
+                  : redisAsyncConnect(link->ip, address->port);
 
     if (context == NULL) {
         redis_link_retry(link, "out of memory");
@@ -191,30 +239,25 @@ redis_link_on_resolved(
     uv_getaddrinfo_t *resolver, int status, struct addrinfo *result)
 {
     redis_link_t *link = resolver->data;
-    char ip[INET6_ADDRSTRLEN];
-    int rc = status;
 
     link->resolving = 0;
 
-    if (!link->stopped) {
-        if (rc == 0) {
-            rc = result->ai_family == AF_INET6
-                     ? uv_ip6_name(
-                         (struct sockaddr_in6 *) (void *) result->ai_addr, ip,
-                         sizeof(ip))
-                     : uv_ip4_name(
-                         (struct sockaddr_in *) (void *) result->ai_addr, ip,
-                         sizeof(ip));
-        }
-
-        if (rc == 0) {
-            redis_link_attach(link, ip);
-        } else {
-            redis_link_retry(link, uv_strerror(rc));
-        }
+    if (status == 0) {
+        redis_where_set(link->where, result);
+        uv_freeaddrinfo(result);
     }
 
-    uv_freeaddrinfo(result);
+    if (link->stopped) {
+        return;
+    }
+
+    /* where the name can't be resolved, its last addresses may do */
+    if (link->where->n == 0) {
+        redis_link_retry(link, uv_strerror(status));
+        return;
+    }
+
+    redis_link_attach(link);
 }
 
 /* hiredis would resolve a name while the whole loop waits. */
@@ -230,7 +273,8 @@ redis_link_connect(redis_link_t *link)
         || uv_inet_pton(AF_INET, address->host, binary) == 0
         || uv_inet_pton(AF_INET6, address->host, binary) == 0)
     {
-        redis_link_attach(link, address->host);
+        redis_where_numeric(link->where, address->host);
+        redis_link_attach(link);
         return;
     }
 
@@ -254,13 +298,14 @@ redis_link_connect(redis_link_t *link)
 
 int
 redis_link_init(redis_link_t *link, uv_loop_t *loop,
-    const redis_address_t *address, const char *name, uint64_t connect_timeout,
-    const redis_handlers_t *handlers)
+    const redis_address_t *address, redis_where_t *where, const char *name,
+    uint64_t connect_timeout, const redis_handlers_t *handlers)
 {
     memset(link, 0, sizeof(*link));
 
     link->loop = loop;
     link->address = address;
+    link->where = where;
     link->name = name;
     link->connect_timeout = connect_timeout;
     link->handlers = *handlers;
@@ -296,7 +341,11 @@ redis_link_backlog(const redis_link_t *link)
         return 0;
     }
 
+#if HIREDIS_MAJOR >= 1
+    return hi_sdslen(link->context->c.obuf);
+#else
     return sdslen(link->context->c.obuf);
+#endif
 }
 
 void

@@ -13,6 +13,7 @@
 
 #include "../common/csc_core.h"
 #include "redis_address.h"
+#include "redis_where.h"
 
 typedef struct redis_link_s redis_link_t;
 
@@ -25,12 +26,14 @@ typedef struct {
 struct redis_link_s {
     uv_loop_t *loop;
     const redis_address_t *address;
-    const char *name; /* for logs */
+    redis_where_t *where; /* shared with the other link */
+    const char *name;     /* for logs */
     redis_handlers_t handlers;
 
     redisAsyncContext *context; /* NULL: not connected */
     uv_timer_t timer;           /* connect timeout, back-off */
     uv_getaddrinfo_t resolver;
+    redis_ip_t ip; /* of the last attempt; empty for a Unix socket */
     unsigned resolving : 1;
     unsigned ready : 1;
     unsigned stopped : 1;
@@ -40,10 +43,13 @@ struct redis_link_s {
     uint64_t ready_since; /* ms of the loop's clock */
 };
 
-/* CSC_ERROR when the loop has no more handles. */
+/*
+ * CSC_ERROR when the loop has no more handles.  Links that are to meet at one
+ * Redis share where it was found.
+ */
 int redis_link_init(redis_link_t *link, uv_loop_t *loop,
-    const redis_address_t *address, const char *name, uint64_t connect_timeout,
-    const redis_handlers_t *handlers);
+    const redis_address_t *address, redis_where_t *where, const char *name,
+    uint64_t connect_timeout, const redis_handlers_t *handlers);
 
 /* Connects, now and for ever until it is stopped. */
 void redis_link_start(redis_link_t *link);
@@ -55,6 +61,12 @@ void redis_link_start(redis_link_t *link);
  */
 int redis_link_command(redis_link_t *link, redisCallbackFn *fn, void *data,
     int argc, const char **argv, const size_t *lens);
+
+/*
+ * Asks Redis whether it is a replica, and looks for another one if so: what is
+ * published at a replica is heard by nobody else.
+ */
+void redis_link_ask_role(redis_link_t *link);
 
 /* Bytes that are queued and not yet written. */
 size_t redis_link_backlog(const redis_link_t *link);
