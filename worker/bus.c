@@ -82,6 +82,44 @@ bus_publish(bus_t *bus, const char *channel, const csc_bus_message_t *message,
     }
 }
 
+/* Redis answers in the order in which it was asked. */
+typedef struct {
+    bus_flushed_fn fn;
+    void *data;
+} bus_flush_t;
+
+static void
+bus_on_flushed(redisAsyncContext *context, void *reply, void *data)
+{
+    bus_flush_t flush = *(bus_flush_t *) data;
+
+    (void) context;
+
+    free(data);
+    flush.fn(flush.data, reply != NULL);
+}
+
+void
+bus_flushed(bus_t *bus, bus_flushed_fn fn, void *data)
+{
+    bus_flush_t *flush = malloc(sizeof(*flush));
+    const char *argv[1] = { "PING" };
+
+    if (flush != NULL) {
+        flush->fn = fn;
+        flush->data = data;
+        if (redis_link_command(
+                &bus->publisher, bus_on_flushed, flush, 1, argv, NULL)
+            == CSC_OK)
+        {
+            return;
+        }
+    }
+
+    free(flush);
+    fn(data, 0);
+}
+
 void
 bus_reply(bus_t *bus, const request_t *request, csc_bus_message_t *reply)
 {
@@ -392,6 +430,8 @@ bus_on_subscriber_ready(void *data)
             bus_send_subscription(&bus->channels[i], "SUBSCRIBE");
         }
     }
+
+    bus->handlers.links(bus->handlers.data);
 }
 
 static void
@@ -403,6 +443,8 @@ bus_on_subscriber_gone(void *data)
     for (i = 0; i < CSC_BUS_SHARDS; i++) {
         bus_left(&bus->channels[i]);
     }
+
+    bus->handlers.links(bus->handlers.data);
 }
 
 static void
@@ -413,12 +455,15 @@ bus_on_publisher_ready(void *data)
     bus_meet(&bus->publisher, &bus->subscriber);
     bus->answered = bus->beat;
     bus->heard = bus->answered;
+    bus->handlers.links(bus->handlers.data);
 }
 
 static void
 bus_on_publisher_gone(void *data)
 {
-    (void) data;
+    bus_t *bus = data;
+
+    bus->handlers.links(bus->handlers.data);
 }
 
 /*

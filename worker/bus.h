@@ -41,6 +41,8 @@ typedef struct {
     void (*unsubscribed)(void *data, unsigned shard);
     /* A request of the shard was finished. */
     void (*finished)(void *data, unsigned shard);
+    /* What bus_connected() says may have changed. */
+    void (*links)(void *data);
     void *data;
 } bus_handlers_t;
 
@@ -103,6 +105,15 @@ void bus_unsubscribe(bus_t *bus, unsigned shard);
 
 /* 1 when both links to Redis stand. */
 int bus_connected(const bus_t *bus);
+
+/*
+ * Tells when Redis has taken all that was published up to now: flushed is 1,
+ * or 0 when that is not known, for the link went.  fn is called once, possibly
+ * before this returns.
+ */
+typedef void (*bus_flushed_fn)(void *data, int flushed);
+
+void bus_flushed(bus_t *bus, bus_flushed_fn fn, void *data);
 
 /*
  * Sends the reply, of which the caller has set status, body and what belongs

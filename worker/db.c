@@ -193,6 +193,8 @@ db_give(db_session_t *session, db_query_t *query)
     }
 
     session->db->queries++;
+    session->db->changes += statements[query->statement].writer
+                            && query->statement < STATEMENT_SHARDS_ENTER;
     db_session_send(session, query);
 }
 

@@ -95,6 +95,7 @@ typedef struct db_s {
     uv_timer_t watch;
     log_limit_t error_log;
     uint64_t queries;
+    uint64_t changes; /* of them, those that may have changed something */
     uint64_t errors;
     unsigned closing : 1;
 } db_t;

@@ -130,7 +130,14 @@ ops_request(ops_t *ops, request_t *request, int serving)
         return;
     }
 
-    if (!serving || ops->bus->inflight > ops->config->max_queue) {
+    /* the shard went with its session; another holder may have heard it too */
+    if (!serving) {
+        ops->bus->refused++;
+        reply_error(request, CSC_E_BACKEND_TIMEOUT);
+        return;
+    }
+
+    if (ops->bus->inflight > ops->config->max_queue) {
         ops->bus->refused++;
         reply_error(request, CSC_E_BACKEND_UNAVAILABLE);
         return;

@@ -56,6 +56,14 @@ service_on_finished(void *data, unsigned shard)
 }
 
 static void
+service_on_links(void *data)
+{
+    service_t *service = data;
+
+    shards_links(&service->shards);
+}
+
+static void
 service_on_session_up(void *data)
 {
     service_t *service = data;
@@ -181,7 +189,7 @@ static int
 service_init(service_t *service, const redis_address_t *address)
 {
     bus_handlers_t bus = { service_on_request, service_on_unsubscribed,
-        service_on_finished, service };
+        service_on_finished, service_on_links, service };
     db_handlers_t db = { service_on_session_up, service_on_session_down,
         service };
     shards_handlers_t shards = { service_on_acquired, service_on_released,

@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "shards.h"
+#include "takeover.h"
 
 #define SHARDS_INTERVAL 1000 /* ms between two looks */
 #define SHARDS_HUNGRY 100    /* the same while others hold too many */
-#define SHARDS_NO_BUS 3000   /* ms without Redis until others may take over */
+#define SHARDS_NO_BUS 1000   /* ms without Redis until others may take over */
+#define SHARDS_MARK 2000     /* ms between two marks */
 #define SHARDS_WORKERS 64    /* number of the lock that counts workers */
 
 static void shards_on_timer(uv_timer_t *timer);
@@ -65,40 +67,62 @@ typedef struct {
     shards_t *shards;
     uint64_t session;
     unsigned char asked[CSC_BUS_SHARDS];
+    uint64_t changes;       /* that were on their way before it */
+    char at[TAKEOVER_TIME]; /* of a mark */
 } shards_call_t;
 
-static int
-shards_call(shards_t *shards, statement_e statement, const unsigned char *asked,
-    db_done_fn done)
+/* asked may be NULL; NULL when out of memory. */
+static shards_call_t *
+shards_call_new(shards_t *shards, const unsigned char *asked)
 {
     shards_call_t *call = calloc(1, sizeof(*call));
-    db_query_t *query;
-    buffer_t *value;
+
+    if (call != NULL) {
+        call->shards = shards;
+        call->session = shards->session;
+        call->changes = shards->db->changes;
+        if (asked != NULL) {
+            memcpy(call->asked, asked, sizeof(call->asked));
+        }
+    }
+
+    return call;
+}
+
+static void
+shards_array(db_query_t *query, const unsigned char *asked)
+{
+    buffer_t *value = db_value(query);
     char number[16];
     unsigned i;
 
-    if (call == NULL) {
-        return CSC_ERROR;
-    }
-
-    call->shards = shards;
-    call->session = shards->session;
-    if (asked != NULL) {
-        memcpy(call->asked, asked, sizeof(call->asked));
-    }
-
-    query = db_query(statement, 0, done, call);
-    if (query != NULL && asked != NULL) {
-        value = db_value(query);
-        buffer_array(value);
-        for (i = 0; i < CSC_BUS_SHARDS; i++) {
-            if (asked[i]) {
-                snprintf(number, sizeof(number), "%u", i);
-                buffer_element(value, csc_str(number));
-            }
+    buffer_array(value);
+    for (i = 0; i < CSC_BUS_SHARDS; i++) {
+        if (asked[i]) {
+            snprintf(number, sizeof(number), "%u", i);
+            buffer_element(value, csc_str(number));
         }
-        buffer_array_close(value);
-        db_value_end(query);
+    }
+    buffer_array_close(value);
+    db_value_end(query);
+}
+
+/* Statements have the shards, our name and a time, as far as they want them. */
+static int
+shards_submit(shards_call_t *call, statement_e statement, db_done_fn done)
+{
+    shards_t *shards = call->shards;
+    db_query_t *query = db_query(statement, 0, done, call);
+    int parameters = statements[statement].parameters;
+
+    if (query != NULL && parameters > 0) {
+        shards_array(query, call->asked);
+    }
+    if (parameters > 1) {
+        db_text(query, shards->bus->src);
+    }
+    if (parameters > 2) {
+        db_text(query, call->at);
     }
 
     if (db_submit(shards->db, query) != CSC_OK) {
@@ -109,9 +133,34 @@ shards_call(shards_t *shards, statement_e statement, const unsigned char *asked,
     return CSC_OK;
 }
 
-/* What could not even be asked is as it was before. */
+static int
+shards_call(shards_t *shards, statement_e statement, const unsigned char *asked,
+    db_done_fn done)
+{
+    shards_call_t *call = shards_call_new(shards, asked);
+
+    return call != NULL ? shards_submit(call, statement, done) : CSC_ERROR;
+}
+
+static int
+shards_current(const shards_call_t *call)
+{
+    return call->session == call->shards->session;
+}
+
 static void
-shards_revert(shards_t *shards, const unsigned char *asked, shard_state_e state)
+shards_on_ignored(void *data, db_status_e status, const PGresult *result)
+{
+    (void) status;
+    (void) result;
+
+    free(data);
+}
+
+/* All of these to one state. */
+static void
+shards_set_all(
+    shards_t *shards, const unsigned char *asked, shard_state_e state)
 {
     unsigned i;
 
@@ -126,12 +175,11 @@ shards_revert(shards_t *shards, const unsigned char *asked, shard_state_e state)
 static shards_t *
 shards_answer(shards_call_t *call)
 {
-    shards_t *shards = call->shards;
-    int current = call->session == shards->session;
+    shards_t *shards = shards_current(call) ? call->shards : NULL;
 
     free(call);
 
-    return current ? shards : NULL;
+    return shards;
 }
 
 static void
@@ -152,12 +200,173 @@ shards_result(const PGresult *result, unsigned char *listed)
 /* --- taking --- */
 
 static void
+shards_serve(shards_t *shards, unsigned shard)
+{
+    shards_set(shards, shard, SHARD_HELD);
+    bus_subscribe(shards->bus, shard);
+}
+
+/* They go back, to be taken anew. */
+static void
+shards_give_up(shards_t *shards, const unsigned char *asked)
+{
+    shards_set_all(shards, asked, SHARD_DRAINING);
+    shards_schedule(shards, 0);
+}
+
+static void
+shards_taken(shards_t *shards)
+{
+    shards_report(shards);
+
+    if (shards->stopping) {
+        shards->stopping = 0;
+        shards_stop(shards);
+    }
+}
+
+static int
+shards_takeover_wanted(void *data)
+{
+    const shards_call_t *call = data;
+
+    return shards_current(call) && !call->shards->stopping
+           && call->shards->entered;
+}
+
+static void
+shards_on_taken_over(void *data, takeover_end_e end)
+{
+    shards_call_t *call = data;
+    unsigned char asked[CSC_BUS_SHARDS];
+    shards_t *shards;
+    unsigned i;
+
+    memcpy(asked, call->asked, sizeof(asked));
+    shards = shards_answer(call);
+    if (shards == NULL) {
+        return;
+    }
+
+    if (end == TAKEOVER_STOPPED) {
+        shards_give_up(shards, asked);
+        return;
+    }
+
+    for (i = 0; i < CSC_BUS_SHARDS; i++) {
+        if (asked[i]) {
+            shards->left[i] = 0;
+            shards_serve(shards, i);
+        }
+    }
+
+    shards->marked = UINT64_MAX; /* the next mark covers them */
+    shards_taken(shards);
+}
+
+/* Reads what was claimed: which ones, and since when they were left. */
+static int
+shards_claimed(shards_t *shards, const PGresult *result, unsigned char *listed,
+    unsigned char *left, takeover_since_t since)
+{
+    int row, shard, count = 0;
+
+    memset(listed, 0, CSC_BUS_SHARDS);
+    memset(left, 0, CSC_BUS_SHARDS);
+    memset(since, 0, sizeof(takeover_since_t));
+
+    for (row = 0; row < PQntuples(result); row++) {
+        shard = atoi(PQgetvalue(result, row, 0));
+        if (shard < 0 || shard >= CSC_BUS_SHARDS
+            || shards->states[shard] != SHARD_LOCKING)
+        {
+            continue;
+        }
+
+        listed[shard] = 1;
+        if (!PQgetisnull(result, row, 1)) {
+            left[shard] = 1;
+            count++;
+            snprintf(
+                since[shard], TAKEOVER_TIME, "%s", PQgetvalue(result, row, 1));
+        }
+    }
+
+    return count;
+}
+
+static void
+shards_take_over(shards_t *shards, const unsigned char *left,
+    takeover_since_t since, const PGresult *result)
+{
+    takeover_handlers_t handlers = { shards_takeover_wanted,
+        shards_on_taken_over, NULL };
+    shards_call_t *call = shards_call_new(shards, left);
+
+    handlers.data = call;
+
+    if (call == NULL
+        || takeover_start(shards->db, shards->bus, since,
+               PQgetvalue(result, 0, 2), PQgetvalue(result, 0, 3), &handlers)
+               != CSC_OK)
+    {
+        free(call);
+        shards_give_up(shards, left);
+    }
+}
+
+static void
+shards_on_claimed(void *data, db_status_e status, const PGresult *result)
+{
+    shards_call_t *call = data;
+    unsigned char asked[CSC_BUS_SHARDS], got[CSC_BUS_SHARDS];
+    unsigned char left[CSC_BUS_SHARDS];
+    takeover_since_t since;
+    shards_t *shards;
+    unsigned i;
+    int count;
+
+    memcpy(asked, call->asked, sizeof(asked));
+    shards = shards_answer(call);
+    if (shards == NULL) {
+        return;
+    }
+
+    if (status != DB_OK) {
+        memcpy(shards->left, asked, sizeof(asked)); /* for all we know */
+        shards_give_up(shards, asked);
+        return;
+    }
+
+    count = shards_claimed(shards, result, got, left, since);
+
+    for (i = 0; i < CSC_BUS_SHARDS; i++) {
+        if (got[i]) {
+            shards->left[i] = left[i];
+            if (left[i]) {
+                shards_set(shards, i, SHARD_TAKING);
+            } else {
+                shards_serve(shards, i);
+            }
+        }
+    }
+
+    shards->handlers.acquired(shards->handlers.data, got);
+
+    if (count > 0) {
+        shards_take_over(shards, left, since, result);
+    }
+
+    shards_taken(shards);
+}
+
+static void
 shards_on_locked(void *data, db_status_e status, const PGresult *result)
 {
     shards_call_t *call = data;
     unsigned char asked[CSC_BUS_SHARDS], got[CSC_BUS_SHARDS];
     shards_t *shards;
-    unsigned i;
+    unsigned i, count = 0;
 
     (void) status;
 
@@ -172,18 +381,19 @@ shards_on_locked(void *data, db_status_e status, const PGresult *result)
     for (i = 0; i < CSC_BUS_SHARDS; i++) {
         if (asked[i] && !got[i]) {
             shards_free(shards, i);
-        } else if (asked[i]) {
-            shards_set(shards, i, SHARD_HELD);
-            bus_subscribe(shards->bus, i);
         }
+        count += asked[i] && got[i];
     }
 
-    shards->handlers.acquired(shards->handlers.data, got);
-    shards_report(shards);
+    if (count == 0) {
+        shards_taken(shards);
 
-    if (shards->stopping) {
-        shards->stopping = 0;
-        shards_stop(shards);
+    } else if (shards_call(
+                   shards, STATEMENT_SHARDS_CLAIM, got, shards_on_claimed)
+               != CSC_OK)
+    {
+        memcpy(shards->left, got, sizeof(got));
+        shards_give_up(shards, got);
     }
 }
 
@@ -208,7 +418,7 @@ shards_take(shards_t *shards, const unsigned char *taken, unsigned count)
         && shards_call(shards, STATEMENT_SHARDS_LOCK, asked, shards_on_locked)
                != CSC_OK)
     {
-        shards_revert(shards, asked, SHARD_FREE);
+        shards_set_all(shards, asked, SHARD_FREE);
     }
 }
 
@@ -241,28 +451,59 @@ shards_on_unlocked(void *data, db_status_e status, const PGresult *result)
     shards_check_stopped(shards);
 }
 
+/*
+ * The name goes before the lock, and only when what was published is at Redis:
+ * else the next holder publishes it again.
+ */
+static void
+shards_on_drained(void *data, int flushed)
+{
+    shards_call_t *call = data;
+    unsigned char asked[CSC_BUS_SHARDS], clean[CSC_BUS_SHARDS];
+    shards_t *shards;
+    unsigned i;
+
+    memcpy(asked, call->asked, sizeof(asked));
+    shards = shards_answer(call);
+    if (shards == NULL) {
+        return;
+    }
+
+    for (i = 0; i < CSC_BUS_SHARDS; i++) {
+        clean[i] = asked[i] && !shards->left[i];
+    }
+
+    if (flushed && memchr(clean, 1, sizeof(clean)) != NULL) {
+        shards_call(shards, STATEMENT_SHARDS_CLEAR, clean, shards_on_ignored);
+    }
+
+    if (shards_call(shards, STATEMENT_SHARDS_UNLOCK, asked, shards_on_unlocked)
+        != CSC_OK)
+    {
+        shards_set_all(shards, asked, SHARD_DRAINING);
+    }
+}
+
 static void
 shards_unlock_drained(shards_t *shards)
 {
     unsigned char asked[CSC_BUS_SHARDS] = { 0 };
-    unsigned i, count = 0;
+    shards_call_t *call;
+    unsigned i;
 
     for (i = 0; i < CSC_BUS_SHARDS; i++) {
-        if (shards->states[i] == SHARD_DRAINING
-            && shards->bus->channels[i].inflight == 0)
-        {
-            asked[i] = 1;
-            shards_set(shards, i, SHARD_UNLOCKING);
-            count++;
-        }
+        asked[i] = shards->states[i] == SHARD_DRAINING
+                   && shards->bus->channels[i].inflight == 0;
     }
 
-    if (count > 0
-        && shards_call(
-               shards, STATEMENT_SHARDS_UNLOCK, asked, shards_on_unlocked)
-               != CSC_OK)
-    {
-        shards_revert(shards, asked, SHARD_DRAINING);
+    if (memchr(asked, 1, sizeof(asked)) == NULL) {
+        return;
+    }
+
+    call = shards_call_new(shards, asked);
+    if (call != NULL) {
+        shards_set_all(shards, asked, SHARD_UNLOCKING);
+        bus_flushed(shards->bus, shards_on_drained, call);
     }
 }
 
@@ -307,6 +548,80 @@ shards_serves(const shards_t *shards, unsigned shard)
            || shards->states[shard] == SHARD_LEAVING;
 }
 
+/* --- up to when all is published --- */
+
+static void
+shards_on_marked(void *data, db_status_e status, const PGresult *result)
+{
+    shards_call_t *call = data;
+    uint64_t changes = call->changes;
+    shards_t *shards = shards_answer(call);
+
+    (void) result;
+
+    if (shards != NULL) {
+        shards->marking = 0;
+        if (status == DB_OK) {
+            shards->marked = changes;
+        }
+    }
+}
+
+static void
+shards_on_mark_flushed(void *data, int flushed)
+{
+    shards_call_t *call = data;
+    shards_t *shards = call->shards;
+
+    if (!shards_current(call)) {
+        free(call);
+
+    } else if (!flushed) {
+        shards->marking = 0;
+        free(call);
+
+    } else if (shards_submit(call, STATEMENT_SHARDS_MARK, shards_on_marked)
+               != CSC_OK)
+    {
+        shards->marking = 0;
+    }
+}
+
+/*
+ * A view tells the time; what was written in its session before that has been
+ * answered, and handed to Redis, before the view was answered.
+ */
+static void
+shards_mark(shards_t *shards, const char *at, uint64_t changes)
+{
+    uint64_t now = uv_now(shards->loop);
+    shards_call_t *call;
+    unsigned i;
+
+    if (shards->marking || changes == shards->marked
+        || now - shards->marked_at < SHARDS_MARK)
+    {
+        return;
+    }
+
+    call = shards_call_new(shards, NULL);
+    if (call == NULL) {
+        return;
+    }
+
+    for (i = 0; i < CSC_BUS_SHARDS; i++) {
+        call->asked[i] = shards->states[i] != SHARD_FREE
+                         && shards->states[i] != SHARD_LOCKING
+                         && !shards->left[i];
+    }
+
+    call->changes = changes;
+    snprintf(call->at, sizeof(call->at), "%s", at);
+    shards->marking = 1;
+    shards->marked_at = now;
+    bus_flushed(shards->bus, shards_on_mark_flushed, call);
+}
+
 /* --- the look around --- */
 
 static void
@@ -319,6 +634,7 @@ shards_balance(shards_t *shards, const unsigned char *taken)
 
     for (i = 0; i < CSC_BUS_SHARDS; i++) {
         mine += shards->states[i] == SHARD_HELD
+                || shards->states[i] == SHARD_TAKING
                 || shards->states[i] == SHARD_LOCKING;
         free_ones += !taken[i] && shards->states[i] == SHARD_FREE;
     }
@@ -337,6 +653,7 @@ shards_balance(shards_t *shards, const unsigned char *taken)
 static void
 shards_on_view(void *data, db_status_e status, const PGresult *result)
 {
+    uint64_t changes = ((shards_call_t *) data)->changes;
     shards_t *shards = shards_answer(data);
     unsigned char taken[CSC_BUS_SHARDS] = { 0 };
     int i, lock;
@@ -365,17 +682,9 @@ shards_on_view(void *data, db_status_e status, const PGresult *result)
     }
 
     if (shards->workers > 0) {
+        shards_mark(shards, PQgetvalue(result, 0, 2), changes);
         shards_balance(shards, taken);
     }
-}
-
-static void
-shards_on_ignored(void *data, db_status_e status, const PGresult *result)
-{
-    (void) status;
-    (void) result;
-
-    free(data);
 }
 
 /*
@@ -385,17 +694,16 @@ shards_on_ignored(void *data, db_status_e status, const PGresult *result)
 static int
 shards_check_bus(shards_t *shards)
 {
-    uint64_t now = uv_now(shards->loop);
-
-    if (bus_connected(shards->bus)) {
-        shards->connected = now;
+    if (shards->lost == 0) {
         if (!shards->entered) {
             shards->entered = shards_call(shards, STATEMENT_SHARDS_ENTER, NULL,
                                   shards_on_ignored)
                               == CSC_OK;
         }
 
-    } else if (shards->entered && now - shards->connected > SHARDS_NO_BUS) {
+    } else if (shards->entered
+               && uv_now(shards->loop) - shards->lost >= SHARDS_NO_BUS)
+    {
         log_warn("no Redis: shards are given up");
         shards->entered = 0;
         shards_release(shards, CSC_BUS_SHARDS);
@@ -403,6 +711,20 @@ shards_check_bus(shards_t *shards)
     }
 
     return shards->entered;
+}
+
+/* A short break is none; after it, or when it has become a long one, we look. */
+void
+shards_links(shards_t *shards)
+{
+    if (bus_connected(shards->bus)) {
+        shards->lost = 0;
+        shards_schedule(shards, 0);
+
+    } else if (shards->lost == 0) {
+        shards->lost = uv_now(shards->loop);
+        shards_schedule(shards, SHARDS_NO_BUS);
+    }
 }
 
 static void
@@ -432,7 +754,8 @@ shards_session_up(shards_t *shards)
     shards->session++;
     shards->entered = 0;
     shards->viewing = 0;
-    shards->connected = uv_now(shards->loop);
+    shards->marking = 0;
+    shards->marked = UINT64_MAX;
     shards_schedule(shards, 0);
 }
 
@@ -449,6 +772,7 @@ shards_session_down(shards_t *shards)
             shards_free(shards, i);
             bus_unsubscribe(shards->bus, i);
         }
+        shards->left[i] = 0;
     }
 
     shards_report(shards);
@@ -466,6 +790,7 @@ shards_init(shards_t *shards, uv_loop_t *loop, bus_t *bus, db_t *db,
     shards->handlers = *handlers;
     shards->timer.data = shards;
     shards->workers = 1;
+    shards->lost = 1; /* until the links stand */
 
     return uv_timer_init(loop, &shards->timer) == 0 ? CSC_OK : CSC_ERROR;
 }

@@ -3,6 +3,11 @@
  * in the session that writes: without the session there is no lock, and with
  * the lock there is no other holder.  Workers count each other by a shared
  * lock and hold an even part each; the first ones take what is left over.
+ *
+ * The table cs_chat.shards tells who holds a shard and up to when all that
+ * was stored there has been published.  A holder that lets go clears its name
+ * first; where a name stands, the next holder publishes what may be missing
+ * before it serves the shard.
  */
 
 #ifndef SHARDS_H
@@ -17,10 +22,11 @@
 typedef enum {
     SHARD_FREE,     /* not ours */
     SHARD_LOCKING,  /* asked for */
+    SHARD_TAKING,   /* locked; what was left there is being published */
     SHARD_HELD,     /* locked and subscribed to */
     SHARD_LEAVING,  /* unsubscribing */
     SHARD_DRAINING, /* what came by it is being finished */
-    SHARD_UNLOCKING
+    SHARD_UNLOCKING /* what was published is on its way, then the lock goes */
 } shard_state_e;
 
 typedef struct {
@@ -43,11 +49,16 @@ typedef struct {
     unsigned held;                        /* states other than SHARD_FREE */
     unsigned reported;                    /* number that was logged last */
     unsigned workers;
-    unsigned rank;        /* of this worker among them, from 0 */
-    uint64_t session;     /* counts the sessions that wrote */
-    uint64_t connected;   /* when both links to Redis were last seen, ms */
+    unsigned rank;                      /* of this worker among them, from 0 */
+    unsigned char left[CSC_BUS_SHARDS]; /* 1: the last holder's is not yet
+                                           published */
+    uint64_t session;                   /* counts the sessions that wrote */
+    uint64_t lost;        /* when a link to Redis went, ms; 0: both stand */
+    uint64_t marked_at;   /* when the mark was last set, ms */
+    uint64_t marked;      /* changes that it covers, of db */
     unsigned entered : 1; /* counted among the workers */
     unsigned viewing : 1; /* a view is on its way */
+    unsigned marking : 1; /* a mark is on its way */
     unsigned stopping : 1;
     unsigned stopped : 1;
 } shards_t;
@@ -58,6 +69,7 @@ int shards_init(shards_t *shards, uv_loop_t *loop, bus_t *bus, db_t *db,
 /* What db and bus tell. */
 void shards_session_up(shards_t *shards);
 void shards_session_down(shards_t *shards);
+void shards_links(shards_t *shards);
 void shards_unsubscribed(shards_t *shards, unsigned shard);
 void shards_finished(shards_t *shards, unsigned shard);
 

@@ -72,7 +72,8 @@ const statement_t statements[STATEMENT_MAX] = {
         ", " STATEMENT_LOCK_WORKERS ")",
         0, 1 },
     [STATEMENT_SHARDS_VIEW] = { "shards_view",
-        "SELECT objid::int, pid < pg_backend_pid() FROM pg_locks"
+        "SELECT objid::int, pid < pg_backend_pid(), cs_chat.utc_now()"
+        " FROM pg_locks"
         " WHERE locktype = 'advisory' AND granted AND objsubid = 2"
         " AND classid = " STATEMENT_LOCK_CLASS
         " AND objid <= " STATEMENT_LOCK_WORKERS " AND database ="
@@ -82,6 +83,17 @@ const statement_t statements[STATEMENT_MAX] = {
         "SELECT s FROM unnest($1::int[]) AS s"
         " WHERE pg_try_advisory_lock(" STATEMENT_LOCK_CLASS ", s)",
         1, 1 },
+    /* a statement of its own: it sees all that was there when the lock was
+       free to be taken */
+    [STATEMENT_SHARDS_CLAIM] = { "shards_claim",
+        "SELECT shard, since, first, until"
+        " FROM cs_chat.shards_claim($1::int[], $2::text)",
+        2, 1 },
+    [STATEMENT_SHARDS_MARK] = { "shards_mark",
+        "SELECT cs_chat.shards_mark($1::int[], $2::text, $3::timestamp)", 3,
+        1 },
+    [STATEMENT_SHARDS_CLEAR] = { "shards_clear",
+        "SELECT cs_chat.shards_clear($1::int[], $2::text)", 2, 1 },
     [STATEMENT_SHARDS_UNLOCK] = { "shards_unlock",
         "SELECT s FROM unnest($1::int[]) AS s"
         " WHERE pg_advisory_unlock(" STATEMENT_LOCK_CLASS ", s)",
@@ -90,4 +102,12 @@ const statement_t statements[STATEMENT_MAX] = {
         "SELECT pg_advisory_unlock_shared(" STATEMENT_LOCK_CLASS
         ", " STATEMENT_LOCK_WORKERS ")",
         0, 1 },
+    [STATEMENT_TAKEOVER_CHATS] = { "takeover_chats",
+        "SELECT id, changed, created FROM cs_chat.takeover_chats("
+        "$1::timestamp, $2::timestamp, $3::timestamp, $4::uuid, $5::int)",
+        5, 1 },
+    [STATEMENT_TAKEOVER_EVENTS] = { "takeover_events",
+        OUTCOME "takeover_events($1::uuid[], $2::timestamp[], $3::bool[],"
+                " $4::uuid, $5::bigint, $6::int)",
+        6, 1 },
 };

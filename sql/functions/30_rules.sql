@@ -66,6 +66,15 @@ BEGIN
 END
 $$;
 
+-- The event that brings a new chat; chat is what chat_json_event() made.
+CREATE OR REPLACE FUNCTION cs_chat.new_chat_json(chat_id UUID, chat JSON)
+RETURNS TEXT
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT '{"type":"new_chat","data":' || chat::TEXT || ',"chatId":"'
+           || chat_id::TEXT || '"}'
+$$;
+
 -- The event that tells the status of a chat.
 CREATE OR REPLACE FUNCTION cs_chat.status_json(chat_id UUID, status TEXT)
 RETURNS TEXT

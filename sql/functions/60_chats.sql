@@ -227,12 +227,11 @@ BEGIN
         RETURN NEXT cs_chat.event(1,
             cs_chat.chat_topics(c.id, c.customer_id, c.agent_id), NULL,
             'chat', c.id, NULL,
-            '{"type":"new_chat","data":' || cs_chat.chat_json_event(c,
+            cs_chat.new_chat_json(c.id, cs_chat.chat_json_event(c,
                 cs_chat.user_json(customer),
                 CASE WHEN agent.id IS NOT NULL THEN
                     cs_chat.user_json(agent) END,
-                NULL)::TEXT
-            || ',"chatId":"' || c.id::TEXT || '"}');
+                NULL)));
         RETURN;
     END IF;
 

@@ -69,6 +69,8 @@ SELECT t.ok(t.reads(call) < 500, regexp_replace(call, '\s+', ' ', 'g'))
     ('chats_set_status(t.id(''sue''), t.id(''x77''), ''closed'')'),
     ('messages_list(t.id(''sue''), t.id(''x77''), 50, 0, NULL, NULL, NULL)'),
     ('messages_repeat(t.id(''x77''), 1)'),
+    ('takeover_events(t.ids(''x77'', ''x78''), ''{2025-01-01,2025-01-01}'',
+        ''{t,f}'', ''00000000-0000-0000-0000-000000000000'', -4, 500)'),
     ('messages_send(ARRAY[gen_random_uuid()], t.ids(''x77''), t.ids(''sue''),
         ''{x}'', ''{text}'', ''{NULL}'')'),
     ('users_list(t.id(''p7''), NULL, NULL, 50, 0)'),
@@ -77,6 +79,26 @@ SELECT t.ok(t.reads(call) < 500, regexp_replace(call, '\s+', ' ', 'g'))
     ('customers_available(t.id(''p20''))'),
     ('presence_apply(t.ids(''p20'', ''p7''), ''{t,t}'', ''{t,t}'', ''{a,b}'')')
   ) AS calls (call);
+
+-- The chats of the last hours among many.
+CREATE FUNCTION t.takeover_reads()
+RETURNS BIGINT
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    newest TIMESTAMP := (SELECT max(c.updated_at) FROM public.chats c);
+    before BIGINT := t.scanned();
+    indexes CONSTANT OID := 'public.chats_active_idx'::REGCLASS;
+    entries BIGINT := pg_stat_get_xact_tuples_returned(indexes);
+BEGIN
+    PERFORM cs_chat.takeover_chats(newest - interval '5 s', newest,
+        newest - interval '5 s', '00000000-0000-0000-0000-000000000000', 9);
+    RETURN t.scanned() - before
+           + pg_stat_get_xact_tuples_returned(indexes) - entries;
+END
+$$;
+
+SELECT t.ok(t.takeover_reads() BETWEEN 1 AND 500, 'takeover_chats');
 
 -- Chats that are written to stay off the indexes within the hour.  The first
 -- message brings the chat to this hour.
