@@ -263,8 +263,11 @@ ngx_http_cs_chat_link_connected(const redisAsyncContext *context, int status)
 
     /* also finds a Redis that is still loading its data */
 
+    /* HELLO is allowed to every user, whatever his rights */
+
     if (rc == REDIS_OK) {
-        rc = ngx_http_cs_chat_link_ask_role(link);
+        rc = redisAsyncCommand(ac, ngx_http_cs_chat_link_role, NULL,
+            "HELLO 2 SETNAME cs-chat-nginx-%s", link->name);
     }
 
     if (rc == REDIS_OK) {
@@ -305,8 +308,6 @@ ngx_http_cs_chat_link_hello(redisAsyncContext *context, void *reply, void *last)
     }
 }
 
-
-/* HELLO is allowed to every user, whatever his rights. */
 
 int
 ngx_http_cs_chat_link_ask_role(ngx_http_cs_chat_link_t *link)

@@ -14,6 +14,22 @@ static void redis_link_connect(redis_link_t *link);
 
 static void redis_link_retry(redis_link_t *link, const char *reason);
 
+/* The same fault is logged once, not at every attempt. */
+static void
+redis_link_fault(redis_link_t *link, const char *message, const char *reason)
+{
+    char fault[sizeof(link->fault)];
+
+    snprintf(fault, sizeof(fault), "%s", reason);
+
+    if (strcmp(fault, link->fault) != 0) {
+        memcpy(link->fault, fault, sizeof(fault));
+        log_error(message, LOG_TEXT("link", link->name),
+            LOG_TEXT("address", link->address->text),
+            LOG_TEXT("reason", reason));
+    }
+}
+
 static void
 redis_link_on_timer(uv_timer_t *timer)
 {
@@ -39,12 +55,8 @@ redis_link_on_ready(redisAsyncContext *context, void *reply, void *data)
     }
 
     if (answer->type == REDIS_REPLY_ERROR) {
-        if (!link->failing) {
-            log_error("Redis refuses", LOG_TEXT("link", link->name),
-                LOG_TEXT("address", link->address->text),
-                LOG_TEXT("reason", answer->str));
-            link->failing = 1;
-        }
+        link->refused = 1;
+        redis_link_fault(link, "Redis refuses", answer->str);
         redisAsyncDisconnect(context);
         return;
     }
@@ -52,7 +64,7 @@ redis_link_on_ready(redisAsyncContext *context, void *reply, void *data)
     uv_timer_stop(&link->timer);
     link->ready = 1;
     link->ready_since = uv_now(link->loop);
-    link->failing = 0;
+    *link->fault = '\0';
     log_info("Redis connected", LOG_TEXT("link", link->name),
         LOG_TEXT("address", link->address->text),
         LOG_TEXT("at", *link->ip != '\0' ? link->ip : link->address->path));
@@ -112,6 +124,8 @@ redis_link_greet(redis_link_t *link)
 {
     const redis_address_t *address = link->address;
     const char *argv[3] = { "AUTH", address->user, address->password };
+    const char *hello[4] = { "HELLO", "2", "SETNAME", NULL };
+    char name[64];
     int rc = REDIS_OK;
 
     if (*address->password != '\0') {
@@ -124,7 +138,10 @@ redis_link_greet(redis_link_t *link)
 
     argv[0] = "PING";
     if (rc == REDIS_OK) {
-        redis_link_ask_role(link);
+        snprintf(name, sizeof(name), "cs-chat-worker-%s", link->name);
+        hello[3] = name;
+        redisAsyncCommandArgv(
+            link->context, redis_link_on_role, link, 4, hello, NULL);
         redisAsyncCommandArgv(
             link->context, redis_link_on_ready, link, 1, argv, NULL);
     }
@@ -180,12 +197,9 @@ redis_link_retry(redis_link_t *link, const char *reason)
     }
 
     if (!link->stopped) {
-        if (!link->failing) {
-            log_error("Redis can't be reached, trying again",
-                LOG_TEXT("link", link->name),
-                LOG_TEXT("address", link->address->text),
-                LOG_TEXT("reason", reason));
-            link->failing = 1;
+        if (!link->refused) {
+            redis_link_fault(
+                link, "Redis can't be reached, trying again", reason);
         }
         uv_timer_start(
             &link->timer, redis_link_on_timer, backoff_next(&link->delay), 0);
@@ -268,6 +282,8 @@ redis_link_connect(redis_link_t *link)
     unsigned char binary[sizeof(struct in6_addr)];
     const redis_address_t *address = link->address;
     int rc;
+
+    link->refused = 0;
 
     if (*address->path != '\0'
         || uv_inet_pton(AF_INET, address->host, binary) == 0

@@ -37,7 +37,8 @@ struct redis_link_s {
     unsigned resolving : 1;
     unsigned ready : 1;
     unsigned stopped : 1;
-    unsigned failing : 1; /* a fault is logged once, not at every attempt */
+    unsigned refused : 1; /* by Redis, and that was logged */
+    char fault[128];      /* the last one: it is logged when it changes */
     uint64_t connect_timeout;
     uint64_t delay;       /* of the next attempt, ms */
     uint64_t ready_since; /* ms of the loop's clock */
