@@ -10,6 +10,7 @@ use warnings;
 
 use lib 't/lib';
 use CSChat::Bus;
+use CSChat::Psql;
 use CSChat::Server;
 use CSChat::Process qw(wait_until);
 use Test::More;
@@ -206,22 +207,15 @@ subtest 'killed over it' => sub {
     comes_after('twice', sub {
         # the next one can't get further than the list of chats
         $server->kill_part('worker-1');
-        open my $psql, '|-', $server->{pg}->bindir . '/psql', '-X', '-q', '-h',
-            $server->{pg}{dir}, '-U', 'postgres', '-d', 'cs_socket'
-            or die "psql: $!\n";
-        $psql->autoflush(1);
-        print $psql "BEGIN; LOCK TABLE chats;\n";
-        wait_until(5, sub {
-            $server->sql("SELECT count(*) FROM pg_locks WHERE relation ="
-                    . " 'chats'::regclass AND mode = 'AccessExclusiveLock'");
-        });
+        my $session = CSChat::Psql->new($server);
+        $session->run('BEGIN; LOCK TABLE chats');
         $server->start_worker(2);
         ok(wait_until(10, sub {
             $server->sql('SELECT count(*) FROM pg_stat_activity'
                     . " WHERE query LIKE '%takeover_chats%' AND wait_event_type = 'Lock'");
         }), 'the next one is at it');
         $server->kill_part('worker-2');
-        close $psql;
+        $session->end;
         $server->start_worker(1);
     });
 };
@@ -347,8 +341,16 @@ sub name {
 sub even {
     my ($name) = @_;
 
-    ok(wait_until($limit, sub { join(' ', values %{holding()}) eq '32 32' }),
-        "$name: both hold as many");
+    ok(
+        wait_until(
+            $limit,
+            sub {
+                my $held = holding();
+                return 2 == grep { ($held->{name($_) // ''} // 0) == 32 } 1, 2;
+            }
+        ),
+        "$name: both hold as many"
+    );
     return;
 }
 
@@ -381,6 +383,33 @@ subtest 'one of two' => sub {
     events($two);
     send_message($two, 'goes on');
     is(told(events($two)), 'new_message 2', 'which publishes nothing again');
+};
+
+subtest 'one without Redis' => sub {
+    my $url = $server->redis_url =~ s{//}{//two:word@}r;
+    $server->redis('ACL', 'SETUSER', 'two', 'on', '>word', '&*', '~*', '+@all');
+    $server->stop_part('worker-2');
+    $server->start_worker(2, REDIS_URL => $url);
+    even('at start');
+    my $theirs = chat_of(2);
+    send_message($theirs, 'before');
+    forget();
+    store($theirs, 'customer1', 'left');
+
+    my $start = time;
+    $server->redis('ACL', 'SETUSER', 'two', 'off');
+    $server->redis('CLIENT', 'KILL', 'USER', 'two');
+    ok(wait_until($limit, sub { (holding()->{name(1)} // 0) == 64 }),
+        'the other takes over');
+    note(sprintf '%.1f s', time - $start);
+    served('all');
+    like(told(grep { defined $_->{seq} } events($theirs)),
+        qr/new_message 2$/, 'and publishes what was left');
+    ok($server->wait_log('worker-2', qr/no Redis: shards are given up/),
+        'the log of the first tells');
+    $server->redis('ACL', 'SETUSER', 'two', 'on');
+    even('it comes back');
+    served('both');
 };
 
 subtest 'one that is frozen' => sub {

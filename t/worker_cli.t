@@ -154,6 +154,10 @@ subtest 'the file' => sub {
         '--config=' . file($places), '--check');
     succeeds('CS_CHAT_CONFIG', qr/^ok +Redis/m,
         {%by_file, CS_CHAT_CONFIG => file($places)}, '--check');
+    succeeds('sizes', qr/^ok +settings/m, {}, '--config',
+        file("max_queue_size 1024k\nredis_buffer 65536\n"), '--check');
+    succeeds('large ones', qr/^ok +settings/m, {}, '--config',
+        file("max_queue_size 1024g\nredis_buffer 1048576m\n"), '--check');
     succeeds('no line feed at its end', qr/^ok +settings/m, {}, '--config',
         file('log_level error'), '--check');
 
@@ -167,6 +171,13 @@ subtest 'the file' => sub {
             qr/:1: "presence_grace" must be .* ms \(units: ms, s, m\)$/m,
         "statement_timeout 99ms\n" =>
             qr/:1: "statement_timeout" must be a number from 100 /,
+        "max_queue_size 1023k\n" =>
+            qr/:1: "max_queue_size" must be .* from 1048576 to 1099511627776 bytes \(units: k, m, g\)$/m,
+        "max_queue_size 1025g\n" => qr/:1: "max_queue_size" must be /,
+        "max_queue_size 9s\n" => qr/:1: "max_queue_size" must be /,
+        "max_queue_size 99999999999g\n" => qr/:1: "max_queue_size" must be /,
+        "redis_buffer 63k\n" => qr/:1: "redis_buffer" must be .* from 65536 /,
+        "redis_buffer 2048g\n" => qr/:1: "redis_buffer" must be /,
         "log_level loud\n" =>
             qr/"loud" must be debug, info, warn, error or off/,
         "server_mode test\n" => qr/"test" must be development or production/,

@@ -8,7 +8,6 @@
 
 #define BUS_HEARTBEAT 1000 /* ms */
 #define BUS_DEAF 6         /* heartbeats that are not heard */
-#define BUS_BACKLOG ((size_t) 64 * 1024 * 1024) /* bytes that wait for Redis */
 
 static csc_str_t
 bus_view(const char *text, size_t len)
@@ -66,7 +65,9 @@ bus_publish(bus_t *bus, const char *channel, const csc_bus_message_t *message,
     buffer_reset(&bus->out);
     out = size > 0 ? buffer_reserve(&bus->out, size) : NULL;
 
-    if (out != NULL && redis_link_backlog(&bus->publisher) < BUS_BACKLOG) {
+    if (out != NULL
+        && redis_link_backlog(&bus->publisher) < bus->config->redis_buffer)
+    {
         csc_bus_encode(message, out);
         argv[2] = (const char *) out;
         rc = redis_link_command(&bus->publisher, fn, bus, 3, argv, lens);
@@ -182,17 +183,23 @@ bus_request(bus_t *bus, csc_op_e op, csc_str_t user)
 
 /* --- receiving --- */
 
+/* The bytes, and as many for what gets decoded. */
+static size_t
+bus_request_size(size_t len)
+{
+    return sizeof(request_t) + 2 * len + 1;
+}
+
 static request_t *
 bus_request_new(csc_str_t data)
 {
     request_t *request;
 
-    /* the bytes, and as many for what gets decoded */
     if (data.len > SIZE_MAX / 4) {
         return NULL;
     }
 
-    request = calloc(1, sizeof(*request) + 2 * data.len + 1);
+    request = calloc(1, bus_request_size(data.len));
     if (request == NULL) {
         return NULL;
     }
@@ -278,6 +285,7 @@ bus_receive(bus_channel_t *channel, csc_str_t data)
 
     bus->requests++;
     bus->inflight++;
+    bus->memory += bus_request_size(request->len);
     channel->inflight++;
     bus->handlers.request(bus->handlers.data, request);
 }
@@ -299,8 +307,9 @@ bus_finish(bus_t *bus, request_t *request)
 {
     bus_channel_t *channel = &bus->channels[request->shard];
 
-    bus_request_free(request);
+    bus->memory -= bus_request_size(request->len);
     bus->inflight--;
+    bus_request_free(request);
     channel->inflight--;
     bus->handlers.finished(bus->handlers.data, channel->shard);
 }

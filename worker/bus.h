@@ -77,6 +77,7 @@ typedef struct bus_s {
 
     bus_channel_t channels[CSC_BUS_SHARDS];
     uint64_t inflight;
+    size_t memory; /* of requests that are not finished */
     buffer_t out;
 
     /* counters, logged at the end */
@@ -84,7 +85,7 @@ typedef struct bus_s {
     uint64_t replies;
     uint64_t bad;     /* damaged or unknown messages */
     uint64_t expired; /* nobody waited any more */
-    uint64_t refused; /* above max_queue */
+    uint64_t refused; /* above max_queue or max_queue_size */
     uint64_t unsent;  /* replies and events that found no Redis */
     log_limit_t bad_log;
     log_limit_t unsent_log;

@@ -10,10 +10,12 @@
 #include "config.h"
 
 #define CONFIG_LINE 4096
+#define CONFIG_TB 1099511627776
 
 typedef enum {
     CONFIG_TEXT,
     CONFIG_COUNT,
+    CONFIG_SIZE,
     CONFIG_TIME
 } config_kind_e;
 
@@ -51,6 +53,12 @@ static const config_setting_t config_settings[] = {
         "PostgreSQL sessions for reading, beside the one that writes" },
     { "max_queue", "CS_CHAT_MAX_QUEUE", CONFIG_COUNT, "20000", 1, 10000000,
         AT(max_queue), "requests in the worker at once; more are refused" },
+    { "max_queue_size", "CS_CHAT_MAX_QUEUE_SIZE", CONFIG_SIZE, "256m", 1048576,
+        CONFIG_TB, AT(max_queue_size),
+        "memory of requests in the worker; more are refused" },
+    { "redis_buffer", "CS_CHAT_REDIS_BUFFER", CONFIG_SIZE, "64m", 65536,
+        CONFIG_TB, AT(redis_buffer),
+        "bytes that wait for Redis; what is above is lost" },
     { "max_batch", "CS_CHAT_MAX_BATCH", CONFIG_COUNT, "256", 1, 10000,
         AT(max_batch), "messages stored by one statement" },
     { "password_queue", "CS_CHAT_PASSWORD_QUEUE", CONFIG_COUNT, "256", 1,
@@ -86,31 +94,51 @@ config_text_at(config_t *config, const config_setting_t *setting)
     return (char **) (void *) ((char *) config + setting->offset);
 }
 
-/* A number with the unit ms, s or m; s where there is none. */
+typedef struct {
+    const char *name;
+    uint64_t factor;
+} config_unit_t;
+
+typedef struct {
+    const config_unit_t *units; /* the last one has no name */
+    const char *hint;
+} config_form_t;
+
+static const config_unit_t config_no_units[] = { { "", 1 }, { NULL, 0 } };
+
+static const config_unit_t config_times[] = { { "ms", 1 }, { "s", 1000 },
+    { "", 1000 }, { "m", 60000 }, { NULL, 0 } };
+
+static const config_unit_t config_sizes[] = { { "", 1 }, { "k", 1024 },
+    { "m", 1048576 }, { "g", 1073741824 }, { NULL, 0 } };
+
+static const config_form_t config_forms[] = {
+    [CONFIG_COUNT] = { config_no_units, "" },
+    [CONFIG_SIZE] = { config_sizes, " bytes (units: k, m, g)" },
+    [CONFIG_TIME] = { config_times, " ms (units: ms, s, m)" },
+};
+
+/* A number and one of the units of its kind. */
 static int
-config_parse_time(const char *value, uint64_t *ms)
+config_parse_number(config_kind_e kind, const char *value, uint64_t *number)
 {
     csc_str_t digits = csc_str(value);
-    const char *unit = value + strspn(value, "0123456789");
-    uint64_t factor;
+    const char *name = value + strspn(value, "0123456789");
+    const config_unit_t *unit = config_forms[kind].units;
 
-    digits.len = (size_t) (unit - value);
+    while (unit->name != NULL && strcmp(unit->name, name) != 0) {
+        unit++;
+    }
 
-    if (strcmp(unit, "ms") == 0) {
-        factor = 1;
-    } else if (strcmp(unit, "s") == 0 || *unit == '\0') {
-        factor = 1000;
-    } else if (strcmp(unit, "m") == 0) {
-        factor = 60000;
-    } else {
+    digits.len = (size_t) (name - value);
+
+    if (unit->name == NULL
+        || csc_str_to_u64(digits, UINT64_MAX / unit->factor, number) != CSC_OK)
+    {
         return CSC_ERROR;
     }
 
-    if (csc_str_to_u64(digits, 1000000000, ms) != CSC_OK) {
-        return CSC_ERROR;
-    }
-
-    *ms *= factor;
+    *number *= unit->factor;
 
     return CSC_OK;
 }
@@ -121,17 +149,14 @@ config_set_number(config_t *config, const config_setting_t *setting,
 {
     uint64_t number;
     char reason[128];
-    int rc;
 
-    rc = setting->kind == CONFIG_TIME
-             ? config_parse_time(value, &number)
-             : csc_str_to_u64(csc_str(value), UINT64_MAX / 2, &number);
-
-    if (rc != CSC_OK || number < setting->min || number > setting->max) {
+    if (config_parse_number(setting->kind, value, &number) != CSC_OK
+        || number < setting->min || number > setting->max)
+    {
         snprintf(reason, sizeof(reason), "must be a number from %llu to %llu%s",
             (unsigned long long) setting->min,
             (unsigned long long) setting->max,
-            setting->kind == CONFIG_TIME ? " ms (units: ms, s, m)" : "");
+            config_forms[setting->kind].hint);
         return config_error(error, size, source, setting->name, reason);
     }
 
@@ -544,7 +569,7 @@ config_help(FILE *out)
           "\n"
           "Settings, from the file (name value), then the environment, then\n"
           "flags (--name value); CS_CHAT_CONFIG names the file too.  Times\n"
-          "take ms, s or m.\n"
+          "take ms, s or m, sizes k, m or g.\n"
           "\n",
         out);
 

@@ -22,6 +22,8 @@ typedef struct {
 
     uint64_t readers;           /* sessions for reading */
     uint64_t max_queue;         /* requests in the worker at once */
+    uint64_t max_queue_size;    /* bytes of these */
+    uint64_t redis_buffer;      /* bytes that wait for Redis */
     uint64_t max_batch;         /* messages in a statement */
     uint64_t password_queue;    /* password jobs waiting or running */
     uint64_t statement_timeout; /* ms */

@@ -137,7 +137,9 @@ ops_request(ops_t *ops, request_t *request, int serving)
         return;
     }
 
-    if (ops->bus->inflight > ops->config->max_queue) {
+    if (ops->bus->inflight > ops->config->max_queue
+        || ops->bus->memory > ops->config->max_queue_size)
+    {
         ops->bus->refused++;
         reply_error(request, CSC_E_BACKEND_UNAVAILABLE);
         return;

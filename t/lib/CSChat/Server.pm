@@ -199,14 +199,22 @@ sub redis_socket { return "$_[0]{dir}/redis.sock" }
 sub sql {
     my ($self, $sql) = @_;
 
-    open my $psql, '-|', $self->{pg}->bindir . '/psql', '-X', '-q', '-A', '-t',
-        '-v', 'ON_ERROR_STOP=1', '-h', $self->{pg}{dir}, '-U', 'postgres',
-        '-d', $database, '-c', $sql
-        or die "psql: $!\n";
+    open my $psql, '-|', $self->psql, '-c', $sql or die "psql: $!\n";
     my @rows = <$psql>;
     close $psql or die "SQL failed: $sql\n";
     chomp @rows;
     return wantarray ? @rows : $rows[0];
+}
+
+# The command that opens the database.  %o: host => another socket's directory
+sub psql {
+    my ($self, %o) = @_;
+
+    return (
+        $self->{pg}->bindir . '/psql', '-X', '-q', '-A', '-t', '-v',
+        'ON_ERROR_STOP=1', '-h', $o{host} // $self->{pg}{dir}, '-U',
+        'postgres', '-d', $database
+    );
 }
 
 sub database_url { return $_[0]{pg}->url($database) }
