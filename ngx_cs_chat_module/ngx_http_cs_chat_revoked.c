@@ -18,7 +18,7 @@ void
 ngx_http_cs_chat_bus_load_revoked(void)
 {
     int rc;
-    char now[NGX_TIME_T_LEN + 2];
+    char ended[NGX_TIME_T_LEN + 2];
     redisAsyncContext *context;
 
     context = ngx_http_cs_chat_bus.commands.context;
@@ -35,10 +35,11 @@ ngx_http_cs_chat_bus_load_revoked(void)
         return;
     }
 
-    *ngx_sprintf((u_char *) now, "(%T", ngx_time()) = '\0';
+    *ngx_sprintf((u_char *) ended, "(%T",
+        ngx_time() - NGX_HTTP_CS_CHAT_CLOCK_MARGIN) = '\0';
 
     rc = redisAsyncCommand(context, NULL, NULL, "ZREMRANGEBYSCORE %s -inf %s",
-        ngx_http_cs_chat_bus.revoked_key, now);
+        ngx_http_cs_chat_bus.revoked_key, ended);
 
     if (rc == REDIS_OK) {
         rc = redisAsyncCommand(context, ngx_http_cs_chat_bus_revoked_loaded,

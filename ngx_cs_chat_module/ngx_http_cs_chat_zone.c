@@ -98,7 +98,7 @@ ngx_http_cs_chat_zone_revoke(ngx_shm_zone_t *zone, u_char *key, time_t expires)
     ngx_http_cs_chat_zone_t *ctx;
     ngx_http_cs_chat_revoked_t *revoked;
 
-    if (expires <= ngx_time()) {
+    if (expires + NGX_HTTP_CS_CHAT_CLOCK_MARGIN <= ngx_time()) {
         return NGX_OK;
     }
 
@@ -194,7 +194,7 @@ ngx_http_cs_chat_zone_each(ngx_shm_zone_t *zone,
     ngx_shmtx_unlock(&ctx->slab->mutex);
 
     for (i = 0; i < n; i++) {
-        if (copy[i].expires > ngx_time()) {
+        if (copy[i].expires + NGX_HTTP_CS_CHAT_CLOCK_MARGIN > ngx_time()) {
             visit(data, copy[i].key, copy[i].expires);
         }
     }

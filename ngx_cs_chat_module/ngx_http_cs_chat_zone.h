@@ -9,6 +9,13 @@
 #include "ngx_http_cs_chat_module.h"
 
 
+/*
+ * Seconds that a revoked token is remembered beyond its end: a machine whose
+ * clock is ahead must not forget what is still good elsewhere.
+ */
+#define NGX_HTTP_CS_CHAT_CLOCK_MARGIN 86400
+
+
 #define NGX_HTTP_CS_CHAT_ZONE_SIZE ((size_t) 1024 * 1024)
 
 

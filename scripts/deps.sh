@@ -41,6 +41,7 @@ test_packages() {
     cat <<'END'
 libcmocka-dev           header  cmocka.h
 libmojolicious-perl     perl    Mojolicious
+faketime                program faketime
 END
 }
 

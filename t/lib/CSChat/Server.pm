@@ -54,6 +54,8 @@ $ENV{PATH} .= ':/usr/sbin:/sbin' unless $ENV{PATH} =~ m{(?:^|:)/usr/sbin};
 #                  the machine's number
 #   api_prefix     ("/api/")
 #   worker_env     {NAME => value} for the chat workers
+#   nginx_extra_env
+#                  code that gives {NAME => value} for a machine's number
 #   redis_args     [...] for redis-server
 #   postgres       [...] settings ("name=value")
 #   allow          pattern of lines of error logs that are meant to be there
@@ -476,7 +478,12 @@ sub start_nginx {
         signal => 'TERM',
         pid => spawn(
             command => $self->nginx_command($machine),
-            env => $self->nginx_env,
+            env => {
+                %{$self->nginx_env},
+                $self->{nginx_extra_env}
+                ? %{$self->{nginx_extra_env}->($machine)}
+                : ()
+            },
             log => $self->log_file($name),
         ),
     };
