@@ -7,7 +7,10 @@ package CSChat::Chaos::Faults;
 use strict;
 use warnings;
 
-use CSChat::Process qw(pause wait_until spawn);
+use Socket qw(SOL_SOCKET SO_RCVBUF);
+
+use CSChat::Process qw(pause wait_until);
+use CSChat::WebSocket;
 
 # Redis gives DEBUG away by its settings from version 7 on.
 sub redis_args {
@@ -240,18 +243,24 @@ sub overflow {
     return;
 }
 
-# Reloads its data, slowly: meanwhile it refuses everything with -LOADING.
+# Everyone is cut off, and comes back while it loads its data, slowly: it takes
+# subscriptions then, but answers most else with -LOADING.
 sub load_redis {
     my ($c) = @_;
-    my $server = $c->server;
+    my $redis = $c->server->redis_connection;
+    my @commands = (
+        ['CONFIG', 'SET', 'key-load-delay', 2000],
+        ['CONFIG', 'SET', 'loading-process-events-interval-bytes', 1024],
+        ['DEBUG', 'POPULATE', 1000, 'filler', 64],
+        ['CLIENT', 'KILL', 'TYPE', 'pubsub'],
+        ['CLIENT', 'KILL', 'TYPE', 'normal'],
+        ['DEBUG', 'RELOAD'],
+        ['CONFIG', 'SET', 'key-load-delay', 0]
+    );
 
     return if !@{redis_args()};
-    $server->redis('CONFIG', 'SET', 'key-load-delay', 2000);
-    $server->redis('CONFIG', 'SET', 'loading-process-events-interval-bytes',
-        1024);
-    $server->redis('DEBUG', 'POPULATE', 1000, 'filler', 64);
-    $server->redis('DEBUG', 'RELOAD');
-    $server->redis('CONFIG', 'SET', 'key-load-delay', 0);
+    $redis->send(@$_) for @commands;
+    $redis->reply for @commands;
     return;
 }
 
@@ -341,7 +350,43 @@ sub clients {
         {   name => 'clients: 2,000 messages at once',
             inject => sub { $_[0]->crowd->tell('burst', number => 2000) },
         },
+        {   name => 'clients: one never reads',
+            hold => 0,
+            inject => \&stuck_reader,
+        },
     );
+}
+
+# It hears everything, takes nothing, and is closed for it.
+sub stuck_reader {
+    my ($c) = @_;
+    my $server = $c->server;
+    my $http = $server->connection(machine => $c->random(2));
+
+    setsockopt $http->{socket}, SOL_SOCKET, SO_RCVBUF, pack 'i', 4096;
+    my $socket = CSChat::WebSocket->connect(
+        $server,
+        token => $server->token('agent2'),
+        connection => $http
+    );
+    my $before = slow_readers($server);
+    wait_until(
+        $CSChat::Chaos::patience,
+        sub {
+            $c->crowd->tell('burst', number => 40, length => 9000);
+            pause(0.2);
+            return slow_readers($server) > $before;
+        }
+    ) or die "one who does not read is not closed\n";
+    $socket->drop;
+    return;
+}
+
+sub slow_readers {
+    my ($server) = @_;
+
+    return scalar map { $server->log_text("nginx-$_") =~ /reads too slowly/g }
+        0, 1;
 }
 
 1;
