@@ -143,6 +143,8 @@ my %commands = (
     kind => sub { $_[0]{journal}->kind($_[1]{kind}); return },
     hush => sub { $_->hush for @{$_[0]{people}}; return },
     speak => \&speak,
+    stammer =>
+        sub { $_->stammer($_[1]{on}) for @{$_[0]{people}}; return },
     burst => \&burst,
     cut => \&cut,
     visitors => \&visitors,

@@ -293,6 +293,15 @@ sub nginx {
             },
             end => sub { $_[0]->server->wait_ready($_[0]{machine}) },
         },
+        {   name => 'nginx: a process hangs',
+            hold => 2,
+            inject => sub {
+                my ($c) = @_;
+                my @pids = $c->server->nginx_pids($c->random(2));
+                freeze($c, $pids[$c->random(scalar @pids)]);
+            },
+            end => \&thaw,
+        },
         {   name => 'nginx: a machine is stopped',
             inject => sub {
                 my ($c) = @_;
@@ -349,6 +358,11 @@ sub clients {
         },
         {   name => 'clients: 2,000 messages at once',
             inject => sub { $_[0]->crowd->tell('burst', number => 2000) },
+        },
+        {   name => 'clients: each message comes twice',
+            hold => 1,
+            inject => sub { $_[0]->crowd->tell('stammer', on => 1) },
+            end => sub { $_[0]->crowd->tell('stammer', on => 0) },
         },
         {   name => 'clients: one never reads',
             hold => 0,

@@ -60,6 +60,9 @@ sub start {
 sub hush { $_[0]{quiet} = 1; return }
 sub speak { $_[0]{quiet} = 0; return }
 
+# Whether each attempt is made twice at once.
+sub stammer { $_[0]{twice} = $_[1]; return }
+
 sub is_at_rest { return !keys %{$_[0]{unanswered}} }
 
 # Connected, and nothing known to be missing.
@@ -155,7 +158,6 @@ my %handlers = (
     connected => \&connected,
     message_ack => \&message_ack,
     resumed => \&resumed,
-    joined => \&joined,
     resync => \&resync,
     error => \&refused,
 );
@@ -218,14 +220,7 @@ sub refused {
     my ($code, $to) = ($data->{code}, $data->{replyTo} // '');
 
     $self->{journal}->count("error: $code");
-    if ($to eq 'resume' && $code eq 'INVALID_INPUT') {
-        # one that does not know resume yet
-        $self->{by_join} = 1;
-        return $self->resume;
-    }
-    if ($to eq 'resume' || $to eq 'join_chat') {
-        return $self->want_later;
-    }
+    return $self->want_later if $to eq 'resume' && $code =~ /^BACKEND_/;
     my $message = $self->{unanswered}{$data->{clientId} // ''};
     if ($to ne 'send_message' || $code !~ /^BACKEND_/) {
         $self->{journal}->violation("$self->{name}: $to was refused: $code");
@@ -253,37 +248,16 @@ sub resume {
     $self->{reactor}->cancel($self->{resume_timer});
     return if !$self->{ready} || !@chats;
     $self->{asked_after} = $self->{resyncs};
-    return $self->join($chats[0]) if $self->{by_join};
+    $self->{asked} = {map { $_ => $self->{readers}{$_}->have } @chats};
     $self->{socket}->send(
         resume => {
             chats => [
-                map { {chatId => $_, afterSeq => $self->{readers}{$_}->have} }
-                    @chats
+                map { {chatId => $_, afterSeq => $self->{asked}{$_}} } @chats
             ]
         }
     );
     $self->{resume_timer}
         = $self->{reactor}->after($answer_time, sub { $self->unresumed });
-    return;
-}
-
-# Where there is no resume: one chat at a time.
-sub join {
-    my ($self, $chat) = @_;
-
-    $self->{resume_timer}
-        = $self->{reactor}->after($answer_time, sub { $self->unresumed });
-    $self->{socket}->send(join_chat =>
-            {chatId => $chat, afterSeq => $self->{readers}{$chat}->have});
-    return;
-}
-
-sub joined {
-    my ($self, $data) = @_;
-
-    $self->resumed({chats => [{chatId => $data->{chatId}, recovered => 1,
-        toSeq => $data->{lastSeq}}]});
-    $self->resume;
     return;
 }
 
@@ -313,23 +287,29 @@ sub resumed {
     # a resync on the way: what was answered is from before it
     return $self->resume if $self->{asked_after} != $self->{resyncs};
 
-    for my $chat (@{$data->{chats}}) {
-        my $reader = $self->{readers}{$chat->{chatId}};
-        if ($chat->{error}) {
-            $self->{journal}->count("not resumed: $chat->{error}");
-            next;
-        }
-        delete $self->{want}{$chat->{chatId}};
-        if ($chat->{recovered}) {
-            $reader->certain($chat->{toSeq});
-        } else {
-            $reader->skip_to($chat->{lastSeq});
-            $self->{fetches}++;
-            $self->fetch($reader, $chat->{lastSeq});
-        }
-    }
+    $self->resumed_chat($_) for @{$data->{chats}};
     $self->{reactor}->cancel($self->{resume_timer});
     $self->want_later if keys %{$self->{want}};
+    return;
+}
+
+sub resumed_chat {
+    my ($self, $chat) = @_;
+    my $id = $chat->{chatId};
+    my $reader = $self->{readers}{$id};
+
+    return $self->{journal}->count("not resumed: $chat->{error}")
+        if $chat->{error};
+    delete $self->{want}{$id};
+    if (!$chat->{recovered}) {
+        $reader->skip_to($chat->{lastSeq});
+        $self->{fetches}++;
+        return $self->fetch($reader, $chat->{lastSeq});
+    }
+    $self->{journal}->violation("$self->{name}: resumed from"
+            . " $chat->{fromSeq}, not from behind $self->{asked}{$id}")
+        if $chat->{fromSeq} != $self->{asked}{$id} + 1;
+    $reader->certain($chat->{toSeq});
     return;
 }
 
@@ -404,6 +384,7 @@ sub transmit {
     my ($self, $message) = @_;
 
     $self->{journal}->count($message->{attempt}++ ? 'repeats' : 'sends');
+    $self->transmit_copy($message) if $self->{twice};
     return $self->transmit_http($message) if rand() < $self->{http};
     return $message->{way} = 'waits' if !$self->{ready};
 
@@ -429,6 +410,28 @@ sub transmit_http {
     my ($self, $message) = @_;
 
     $message->{way} = 'http';
+    $self->post($message, sub { $self->answered($message, @_) });
+    return;
+}
+
+# The same at the same instant elsewhere: whatever comes first is stored, and
+# both are told the same.
+sub transmit_copy {
+    my ($self, $message) = @_;
+
+    $self->post(
+        $message,
+        sub {
+            my ($status) = @_;
+            $self->answered($message, @_) if $status == 200 || $status == 201;
+        }
+    );
+    return;
+}
+
+sub post {
+    my ($self, $message, $done) = @_;
+
     CSChat::Chaos::Request::start(
         $self->{reactor},
         host => $self->host,
@@ -438,7 +441,7 @@ sub transmit_http {
         headers => ['Idempotency-Key' => $message->{client_id}],
         body => {content => $message->{content}},
         seconds => $answer_time,
-        done => sub { $self->answered($message, @_) }
+        done => $done
     );
     return;
 }
