@@ -130,6 +130,8 @@ sub lost {
     $self->{ready} = 0;
     $self->{journal}->count("ended: $why") if !$self->{stopped};
     $_->uncertain for values %{$self->{readers}};
+    $self->{reactor}->cancel($self->{resume_timer});
+    delete $self->{asked};
     for my $message ($self->awaited('socket')) {
         $self->{reactor}->cancel($message->{timer});
         $message->{way} = 'waits';
@@ -241,12 +243,14 @@ sub want {
     return;
 }
 
+# One at a time: what a resync makes doubtful while one is under way is asked
+# for after it.
 sub resume {
     my ($self) = @_;
     my @chats = sort keys %{$self->{want}};
 
+    return if !$self->{ready} || !@chats || $self->{asked};
     $self->{reactor}->cancel($self->{resume_timer});
-    return if !$self->{ready} || !@chats;
     $self->{asked_after} = $self->{resyncs};
     $self->{asked} = {map { $_ => $self->{readers}{$_}->have } @chats};
     $self->{socket}->send(
@@ -265,9 +269,8 @@ sub resume {
 sub unresumed {
     my ($self) = @_;
 
-    $self->{journal}->violation("$self->{name}: no answer to resume")
-        if $self->{ready};
-    $self->resume;
+    $self->{journal}->violation("$self->{name}: no answer to resume");
+    $self->{socket}->end('silent');
     return;
 }
 
@@ -275,6 +278,7 @@ sub want_later {
     my ($self) = @_;
 
     $self->{reactor}->cancel($self->{resume_timer});
+    delete $self->{asked};
     $self->{resume_timer}
         = $self->{reactor}->after(0.1 + rand 0.4, sub { $self->resume });
     return;
@@ -282,19 +286,20 @@ sub want_later {
 
 sub resumed {
     my ($self, $data) = @_;
+    my $asked = delete $self->{asked};
 
     $self->{journal}->count('resumes');
+    $self->{reactor}->cancel($self->{resume_timer});
     # a resync on the way: what was answered is from before it
     return $self->resume if $self->{asked_after} != $self->{resyncs};
 
-    $self->resumed_chat($_) for @{$data->{chats}};
-    $self->{reactor}->cancel($self->{resume_timer});
+    $self->resumed_chat($_, $asked->{$_->{chatId}}) for @{$data->{chats}};
     $self->want_later if keys %{$self->{want}};
     return;
 }
 
 sub resumed_chat {
-    my ($self, $chat) = @_;
+    my ($self, $chat, $after) = @_;
     my $id = $chat->{chatId};
     my $reader = $self->{readers}{$id};
 
@@ -307,8 +312,8 @@ sub resumed_chat {
         return $self->fetch($reader, $chat->{lastSeq});
     }
     $self->{journal}->violation("$self->{name}: resumed from"
-            . " $chat->{fromSeq}, not from behind $self->{asked}{$id}")
-        if $chat->{fromSeq} != $self->{asked}{$id} + 1;
+            . " $chat->{fromSeq}, not from behind $after")
+        if $chat->{fromSeq} != $after + 1;
     $reader->certain($chat->{toSeq});
     return;
 }

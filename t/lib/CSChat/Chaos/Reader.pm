@@ -61,12 +61,18 @@ sub certain {
 
     $self->fault("at seq $last by word, at $self->{have} by what came")
         if $self->{have} < $last;
+    return $self->skip_to($last);
+}
+
+# The socket goes on behind this seq, though not all before it may have come.
+# What it had to say since the server looked may be here already.
+sub skip_to {
+    my ($self, $last) = @_;
+
+    $last++ while $self->{seen}{$last + 1};
     $self->{expect} = $last + 1;
     return;
 }
-
-# The socket goes on behind this seq, but not all before it has come.
-sub skip_to { $_[0]{expect} = $_[1] + 1; return }
 
 sub uncertain { delete $_[0]{expect}; return }
 
