@@ -334,15 +334,32 @@ db_state_in(const char *state, const char *const *list)
     return 0;
 }
 
+/*
+ * What an error says of the transaction: the server told it and is ready for
+ * the next one.  Where the session ended with it, nothing is known.
+ */
+static db_status_e
+db_session_verdict(const char *state)
+{
+    /* by the server's own word: of a statement, or of another server */
+    static const char *const unknown[] = { "40003", "08", NULL };
+    /* cancelled, no resources, I/O, rolled back, no lock, read-only */
+    static const char *const unavailable[] = { "57", "53", "58", "40", "55P03",
+        "25006", NULL };
+
+    if (db_state_in(state, unknown)) {
+        return DB_UNKNOWN;
+    }
+
+    return db_state_in(state, unavailable) ? DB_UNAVAILABLE : DB_FAILED;
+}
+
 static void
 db_session_error(db_session_t *session, db_query_t *query)
 {
     /* serialization, deadlock; statement unknown or changed under us */
     static const char *const again[] = { "40001", "40P01", "26000", "0A000",
         NULL };
-    /* cancelled, no resources, no lock, read-only, shutting down */
-    static const char *const unavailable[] = { "57", "53", "58", "40", "55P03",
-        "25006", "08", NULL };
     const char *state = "";
 
     if (query->result != NULL) {
@@ -365,8 +382,7 @@ db_session_error(db_session_t *session, db_query_t *query)
         db_session_break(session); /* a server that became a standby */
     }
 
-    db_finish(query,
-        db_state_in(state, unavailable) ? DB_UNAVAILABLE : DB_FAILED, NULL);
+    db_finish(query, db_session_verdict(state), NULL);
 }
 
 static void
@@ -493,6 +509,7 @@ static void
 db_session_on_timer(uv_timer_t *timer)
 {
     db_session_t *session = timer->data;
+    const char *reason;
 
     switch (session->state) {
     case DB_SESSION_DOWN:
@@ -504,7 +521,9 @@ db_session_on_timer(uv_timer_t *timer)
         break;
     case DB_SESSION_READY:
         if (session->broken) {
-            db_session_lost(session, PQerrorMessage(session->conn));
+            reason = PQerrorMessage(session->conn);
+            db_session_lost(
+                session, *reason != '\0' ? reason : "it takes no writes");
         }
         break;
     default:
