@@ -53,6 +53,7 @@ $ENV{PATH} .= ':/usr/sbin:/sbin' unless $ENV{PATH} =~ m{(?:^|:)/usr/sbin};
 #                  API's location, and further locations; code references get
 #                  the machine's number
 #   api_prefix     ("/api/")
+#   daemon         nginx leaves its parent, as an upgrade on the fly needs
 #   worker_env     {NAME => value} for the chat workers
 #   nginx_extra_env
 #                  code that gives {NAME => value} for a machine's number
@@ -473,21 +474,57 @@ sub start_nginx {
 
     mkdir $dir;
     $self->write_nginx_conf($machine);
+    my %how = (
+        command => $self->nginx_command($machine),
+        env => {
+            %{$self->nginx_env},
+            $self->{nginx_extra_env}
+            ? %{$self->{nginx_extra_env}->($machine)}
+            : ()
+        },
+        log => $self->log_file($name),
+    );
     $self->{parts}{$name} = {
         log => $self->log_file($name),
         signal => 'TERM',
-        pid => spawn(
-            command => $self->nginx_command($machine),
-            env => {
-                %{$self->nginx_env},
-                $self->{nginx_extra_env}
-                ? %{$self->{nginx_extra_env}->($machine)}
-                : ()
-            },
-            log => $self->log_file($name),
-        ),
+        daemon => $self->{daemon},
+        pid => $self->{daemon}
+            ? spawn_and_wait(%how) == 0 && $self->nginx_pid_file($machine)
+            : spawn(%how),
     };
     $self->wait_nginx($machine) if $o{wait} // 1;
+    return;
+}
+
+# The master's pid, as nginx wrote it.
+sub nginx_pid_file {
+    my ($self, $machine) = @_;
+    my $pid;
+
+    wait_until($patience, sub {
+        open my $fh, '<', "$self->{dir}/nginx-$machine/nginx.pid" or return 0;
+        ($pid) = (<$fh> // '') =~ /^(\d+)/;
+        return $pid;
+    }) or die "nginx-$machine wrote no pid\n";
+    return $pid;
+}
+
+# A new master beside the old one (USR2), which becomes "nginx-0-old".
+sub upgrade_nginx {
+    my ($self, $machine) = @_;
+    my $name = "nginx-$machine";
+    my $old = $self->{parts}{$name};
+    my $pid;
+
+    kill 'USR2', $old->{pid};
+    wait_until($patience, sub {
+        $pid = $self->nginx_pid_file($machine);
+        return $pid != $old->{pid};
+    }) or die "$name has no new master\n";
+    $self->{parts}{"$name-old"} = $old;
+    $self->{parts}{$name}
+        = {%$old, pid => $pid, group => $old->{group} // $old->{pid}};
+    $self->wait_ready($machine);
     return;
 }
 
@@ -496,10 +533,19 @@ sub nginx_command {
     my $dir = "$self->{dir}/nginx-$machine";
 
     return [
-        $ENV{NGINX} || 'nginx', '-p', $dir,
+        nginx_program(), '-p', $dir,
         '-e', $self->log_file("nginx-$machine"),
         '-c', "$dir/nginx.conf"
     ];
+}
+
+# With its path, as an upgrade on the fly looks nowhere else.
+sub nginx_program {
+    my $program = $ENV{NGINX} || 'nginx';
+
+    return $program if $program =~ m{/};
+    my ($found) = grep { -x } map {"$_/$program"} split /:/, $ENV{PATH};
+    return $found // $program;
 }
 
 sub nginx_env { return nginx_env_in($_[0]{dir}) }
@@ -574,7 +620,7 @@ sub write_nginx_conf {
     print $fh <<"END";
 load_module @{[ module() ]};
 $user
-daemon off;
+daemon @{[ $self->{daemon} ? 'on' : 'off' ]};
 worker_processes $self->{nginx_workers};
 pid $dir/nginx.pid;
 error_log @{[ $self->log_file("nginx-$machine") ]} info;
@@ -675,8 +721,7 @@ sub stop_part {
     kill 'CONT', $pid;
 
     my $status;
-    my $gone = wait_until($patience,
-        sub { waitpid($pid, 1) == $pid && do { $status = $?; 1 } });
+    my $gone = wait_until($patience, sub { ended($part, \$status) });
     if (!$gone) {
         kill 'KILL', $pid;
         waitpid $pid, 0;
@@ -686,8 +731,24 @@ sub stop_part {
         $self->{complaints}{"$name did not end in time"} = 1;
     }
 
-    group_kill('KILL', $pid);
+    # a new master lives in the group of the old one
+    my $group = $part->{group} // $pid;
+    group_kill('KILL', $group)
+        unless grep { ($_->{group} // $_->{pid}) == $group }
+        values %{$self->{parts}};
     return $status;
+}
+
+# Whether it has ended, and how.
+sub ended {
+    my ($part, $status) = @_;
+
+    if ($part->{daemon}) {
+        $$status = 0;  # nobody knows
+        open my $stat, '<', "/proc/$part->{pid}/stat" or return 1;
+        return (<$stat> // '') =~ /\) Z /;
+    }
+    return waitpid($part->{pid}, 1) == $part->{pid} && do { $$status = $?; 1 };
 }
 
 sub kill_part { return $_[0]->stop_part($_[1], 'KILL') }
