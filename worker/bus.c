@@ -389,7 +389,9 @@ bus_subscribe(bus_t *bus, unsigned shard)
     if (!channel->wanted) {
         channel->wanted = 1;
         channel->leaving = 0;
-        bus_send_subscription(channel, "SUBSCRIBE");
+        if (bus_connected(bus)) {
+            bus_send_subscription(channel, "SUBSCRIBE");
+        }
     }
 }
 
@@ -423,24 +425,39 @@ bus_meet(const redis_link_t *link, redis_link_t *other)
     }
 }
 
+/*
+ * Requests are heard only once their answers can leave: nobody takes them
+ * until then, and who asks may ask again at once.
+ */
+static void
+bus_on_link_ready(bus_t *bus)
+{
+    bus_channel_t *channel;
+    size_t i;
+
+    if (bus_connected(bus)) {
+        for (i = 0; i < CSC_BUS_SHARDS; i++) {
+            channel = &bus->channels[i];
+            if (channel->wanted && !channel->confirmed) {
+                bus_send_subscription(channel, "SUBSCRIBE");
+            }
+        }
+    }
+
+    bus->handlers.links(bus->handlers.data);
+}
+
 static void
 bus_on_subscriber_ready(void *data)
 {
     bus_t *bus = data;
     const char *argv[2] = { "SUBSCRIBE", bus->own };
-    size_t i;
 
     bus_meet(&bus->subscriber, &bus->publisher);
+    redis_link_hurry(&bus->publisher);
     bus->heard = bus->beat;
     redis_link_command(&bus->subscriber, bus_on_own, bus, 2, argv, NULL);
-
-    for (i = 0; i < CSC_BUS_SHARDS; i++) {
-        if (bus->channels[i].wanted) {
-            bus_send_subscription(&bus->channels[i], "SUBSCRIBE");
-        }
-    }
-
-    bus->handlers.links(bus->handlers.data);
+    bus_on_link_ready(bus);
 }
 
 static void
@@ -462,9 +479,10 @@ bus_on_publisher_ready(void *data)
     bus_t *bus = data;
 
     bus_meet(&bus->publisher, &bus->subscriber);
+    redis_link_hurry(&bus->subscriber);
     bus->answered = bus->beat;
     bus->heard = bus->answered;
-    bus->handlers.links(bus->handlers.data);
+    bus_on_link_ready(bus);
 }
 
 static void

@@ -381,6 +381,14 @@ redis_link_restart(redis_link_t *link, const char *reason)
 }
 
 void
+redis_link_hurry(redis_link_t *link)
+{
+    if (link->context == NULL && !link->resolving && !link->stopped) {
+        uv_timer_start(&link->timer, redis_link_on_timer, 0, 0);
+    }
+}
+
+void
 redis_link_stop(redis_link_t *link)
 {
     if (link->stopped) {

@@ -75,6 +75,9 @@ size_t redis_link_backlog(const redis_link_t *link);
 /* Drops the connection because it is of no use, and connects again. */
 void redis_link_restart(redis_link_t *link, const char *reason);
 
+/* Redis is there, as another link found: the next attempt need not wait. */
+void redis_link_hurry(redis_link_t *link);
+
 /* Writes what is queued, then disconnects for good. */
 void redis_link_stop(redis_link_t *link);
 
