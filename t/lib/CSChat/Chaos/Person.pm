@@ -490,7 +490,7 @@ sub acknowledged {
 # Once more, after a back-off; an answer may still come before.
 sub later {
     my ($self, $message) = @_;
-    my $longest = 0.1 * 2**($message->{attempt} < 5 ? $message->{attempt} : 5);
+    my $longest = 0.1 * 2**($message->{attempt} < 3 ? $message->{attempt} : 3);
 
     $self->{reactor}->cancel($message->{timer});
     return if !$self->{unanswered}{$message->{client_id}};
