@@ -146,6 +146,7 @@ ngx_http_cs_chat_logged_out(void *data, redisReply *reply, csc_error_e error)
     ctx->call = NULL;
 
     if (error != CSC_E_NONE) {
+        ngx_http_cs_chat_bus_revoke_again();
         rc = ngx_http_cs_chat_refuse(r, error, NULL, NULL);
 
     } else {

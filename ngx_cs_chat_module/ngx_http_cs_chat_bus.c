@@ -10,6 +10,7 @@
 
 #define PULSE_INTERVAL 2000 /* ms between signs of life sent to oneself */
 #define PULSE_LIMIT 3       /* that don't come back: the links are given up */
+#define TELL_PULSES 3       /* between attempts to tell of revoked tokens */
 
 
 static ngx_int_t ngx_http_cs_chat_bus_names(void);
@@ -332,6 +333,12 @@ ngx_http_cs_chat_bus_pulse(ngx_event_t *ev)
     /* one that was made a replica meanwhile closes nothing either */
 
     (void) ngx_http_cs_chat_link_ask_role(&ngx_http_cs_chat_bus.commands);
+
+    if (ngx_http_cs_chat_bus.untold && ngx_http_cs_chat_bus.ready
+        && ++ngx_http_cs_chat_bus.pulses % TELL_PULSES == 0)
+    {
+        ngx_http_cs_chat_bus_tell_revoked();
+    }
 }
 
 

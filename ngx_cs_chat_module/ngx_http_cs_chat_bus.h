@@ -89,6 +89,12 @@ ngx_http_cs_chat_call_t *ngx_http_cs_chat_bus_revoke(u_char *key,
     time_t expires, ngx_msec_t timeout, ngx_http_cs_chat_command_pt handler,
     void *data);
 
+/*
+ * A revocation may not have come to Redis: what this NGINX knows of is told
+ * again with a later sign of life.
+ */
+void ngx_http_cs_chat_bus_revoke_again(void);
+
 /* The handler will not be called; NULL is allowed. */
 void ngx_http_cs_chat_bus_cancel(ngx_http_cs_chat_call_t *call);
 

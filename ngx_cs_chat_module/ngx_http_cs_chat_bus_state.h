@@ -34,11 +34,13 @@ typedef struct {
 
     ngx_event_t pulse;
     ngx_uint_t unheard; /* signs of life that have not come back */
+    ngx_uint_t pulses;  /* since it failed to tell of a revoked token */
 
     unsigned subscribed : 1;
     unsigned ready : 1;
     unsigned starting : 1;
     unsigned missed : 1; /* events, while there was no subscription */
+    unsigned untold : 1; /* of a token that was revoked here */
 } ngx_http_cs_chat_bus_t;
 
 
@@ -49,6 +51,9 @@ extern ngx_http_cs_chat_bus_t ngx_http_cs_chat_bus;
 /* hiredis calls this with all that comes over the subscriptions. */
 void ngx_http_cs_chat_bus_receive(
     redisAsyncContext *context, void *reply, void *data);
+
+/* Tells all of the tokens that are revoked here, where one is not known of. */
+void ngx_http_cs_chat_bus_tell_revoked(void);
 
 /* Both links are up: learns what is revoked, then calls set_ready. */
 void ngx_http_cs_chat_bus_load_revoked(void);

@@ -19,7 +19,7 @@ static ngx_int_t ngx_http_cs_chat_limit_body(
 static ngx_uint_t ngx_http_cs_chat_json_type(ngx_http_request_t *r);
 static void ngx_http_cs_chat_api_read(ngx_http_request_t *r);
 static ngx_int_t ngx_http_cs_chat_gather(
-    ngx_http_request_t *r, csc_str_t *body);
+    ngx_http_request_t *r, csc_str_t *body, u_char **copy);
 static ngx_int_t ngx_http_cs_chat_copy_buf(ngx_buf_t *b, u_char *dst);
 static ngx_int_t ngx_http_cs_chat_api_send(
     ngx_http_request_t *r, csc_str_t body);
@@ -411,7 +411,7 @@ ngx_http_cs_chat_json_type(ngx_http_request_t *r)
 static void
 ngx_http_cs_chat_api_read(ngx_http_request_t *r)
 {
-    u_char *scratch;
+    u_char *scratch, *copy;
     ngx_int_t rc;
     csc_str_t body;
     const char *why;
@@ -423,7 +423,7 @@ ngx_http_cs_chat_api_read(ngx_http_request_t *r)
         r->loc_conf = ctx->loc_conf;
     }
 
-    if (ngx_http_cs_chat_gather(r, &body) != NGX_OK) {
+    if (ngx_http_cs_chat_gather(r, &body, &copy) != NGX_OK) {
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
         return;
     }
@@ -440,19 +440,30 @@ ngx_http_cs_chat_api_read(ngx_http_request_t *r)
         rc = ngx_http_cs_chat_api_send(r, body);
     }
 
+    /* many may wait for their answer, and none needs its body any more */
+
+    if (scratch != NULL) {
+        (void) ngx_pfree(r->pool, scratch);
+    }
+
+    if (copy != NULL) {
+        (void) ngx_pfree(r->pool, copy);
+    }
+
     ngx_http_finalize_request(r, rc);
 }
 
 
-/* The body in one piece: where it lies when it is one, else copied. */
+/* The body in one piece: where it lies when it is one, else a copy. */
 
 static ngx_int_t
-ngx_http_cs_chat_gather(ngx_http_request_t *r, csc_str_t *body)
+ngx_http_cs_chat_gather(ngx_http_request_t *r, csc_str_t *body, u_char **copy)
 {
     off_t len;
     u_char *data;
     ngx_chain_t *cl;
 
+    *copy = NULL;
     body->len = 0;
     body->data = (u_char *) "";
 
@@ -479,6 +490,7 @@ ngx_http_cs_chat_gather(ngx_http_request_t *r, csc_str_t *body)
         return NGX_ERROR;
     }
 
+    *copy = data;
     body->data = data;
 
     for (cl = r->request_body->bufs; cl; cl = cl->next) {

@@ -10,6 +10,11 @@
 
 static void ngx_http_cs_chat_bus_share_revoked(
     void *data, u_char *key, time_t expires);
+static void ngx_http_cs_chat_bus_say_revoked(u_char *key, time_t expires);
+static void ngx_http_cs_chat_bus_share_again(
+    void *data, u_char *key, time_t expires);
+static void ngx_http_cs_chat_bus_shared(
+    redisAsyncContext *context, void *reply, void *data);
 static void ngx_http_cs_chat_bus_revoked_loaded(
     redisAsyncContext *context, void *reply, void *data);
 
@@ -63,9 +68,52 @@ ngx_http_cs_chat_bus_share_revoked(void *data, u_char *key, time_t expires)
     context = data;
     *ngx_sprintf((u_char *) score, "%T", expires) = '\0';
 
-    (void) redisAsyncCommand(context, NULL, NULL, "ZADD %s %s %b",
-        ngx_http_cs_chat_bus.revoked_key, score, key,
+    (void) redisAsyncCommand(context, ngx_http_cs_chat_bus_shared, NULL,
+        "ZADD %s %s %b", ngx_http_cs_chat_bus.revoked_key, score, key,
         (size_t) NGX_HTTP_CS_CHAT_TOKEN_KEY_LEN);
+}
+
+
+static void
+ngx_http_cs_chat_bus_shared(redisAsyncContext *context, void *reply, void *data)
+{
+    redisReply *answer;
+
+    answer = reply;
+
+    if (answer == NULL || answer->type == REDIS_REPLY_ERROR) {
+        ngx_http_cs_chat_bus.untold = 1;
+    }
+}
+
+
+void
+ngx_http_cs_chat_bus_revoke_again(void)
+{
+    ngx_http_cs_chat_bus.untold = 1;
+}
+
+
+void
+ngx_http_cs_chat_bus_tell_revoked(void)
+{
+    ngx_http_cs_chat_bus.untold = 0;
+
+    if (ngx_http_cs_chat_zone_each(ngx_http_cs_chat_bus.conf->zone,
+            ngx_http_cs_chat_bus_share_again,
+            ngx_http_cs_chat_bus.commands.context, ngx_http_cs_chat_bus.log)
+        != NGX_OK)
+    {
+        ngx_http_cs_chat_bus.untold = 1;
+    }
+}
+
+
+static void
+ngx_http_cs_chat_bus_share_again(void *data, u_char *key, time_t expires)
+{
+    ngx_http_cs_chat_bus_share_revoked(data, key, expires);
+    ngx_http_cs_chat_bus_say_revoked(key, expires);
 }
 
 
@@ -122,7 +170,6 @@ ngx_http_cs_chat_bus_revoke(u_char *key, time_t expires, ngx_msec_t timeout,
 {
     size_t lens[4];
     const char *argv[4];
-    csc_bus_message_t message;
     ngx_http_cs_chat_call_t *call;
     u_char score[NGX_TIME_T_LEN];
 
@@ -143,6 +190,17 @@ ngx_http_cs_chat_bus_revoke(u_char *key, time_t expires, ngx_msec_t timeout,
 
     /* one connection: whoever hears of it finds it in the set */
 
+    ngx_http_cs_chat_bus_say_revoked(key, expires);
+
+    return call;
+}
+
+
+static void
+ngx_http_cs_chat_bus_say_revoked(u_char *key, time_t expires)
+{
+    csc_bus_message_t message;
+
     ngx_memzero(&message, sizeof(message));
     message.kind = CSC_BUS_CONTROL;
     message.op = csc_str("token.revoked");
@@ -152,6 +210,4 @@ ngx_http_cs_chat_bus_revoke(u_char *key, time_t expires, ngx_msec_t timeout,
 
     ngx_http_cs_chat_bus_say(ngx_http_cs_chat_bus.events_channel,
         ngx_strlen(ngx_http_cs_chat_bus.events_channel), &message);
-
-    return call;
 }
