@@ -142,7 +142,7 @@ sub fault {
     my $well = $self->await_recovery($name);
 
     $self->{faults}{$name}++;
-    $self->{say}->(sprintf '%-34s %5.1f s, well again after %4.1f s', $name,
+    $self->{say}->(sprintf '%-36s %5.1f s, well again after %4.1f s', $name,
         $ended - $began, clock() - $ended);
     return $done && $well;
 }
@@ -307,7 +307,7 @@ sub table {
         line('time to ack, p50, p99', $self->percentiles),
         '',
         'answers and ends:',
-        map { sprintf '  %-32s %s', $_, $counts->{$_} }
+        map { sprintf '  %-34s %s', $_, $counts->{$_} }
             grep {/^(?:http|error|ended|no|not)\b/} sort keys %$counts
     );
 }
@@ -315,18 +315,18 @@ sub table {
 sub line {
     my ($name, @values) = @_;
 
-    return sprintf '%-34s %s', $name, join ' / ', map { $_ // 0 } @values;
+    return sprintf '%-36s %s', $name, join ' / ', map { $_ // 0 } @values;
 }
 
 sub table_of_faults {
     my ($self) = @_;
     my $kinds = $self->{report}{kinds};
-    my @lines = sprintf '%-34s %5s %9s %9s %9s %9s', 'fault', 'times', 'acked',
+    my @lines = sprintf '%-36s %5s %9s %9s %9s %9s', 'fault', 'times', 'acked',
         'pause', 'pair', 'to ack';
 
     for my $name ('start', sort keys %{$self->{faults}}) {
         my $kind = $kinds->{$name} // {};
-        push @lines, sprintf '%-34s %5s %9d %7.2f s %7.2f s %7.2f s', $name,
+        push @lines, sprintf '%-36s %5s %9d %7.2f s %7.2f s %7.2f s', $name,
             $self->{faults}{$name} // '', $kind->{acks} // 0,
             map { $_ // 0 } @$kind{qw(gap pair_gap ack)};
     }

@@ -26,7 +26,9 @@ sub named {
     return grep { !defined $group || $_->{group} eq $group } faults();
 }
 
-sub faults { return (workers(), postgres(), redis(), nginx(), clients()) }
+sub faults {
+    return (workers(), postgres(), redis(), nginx(), upgrade(), clients());
+}
 
 # ---- chat workers ----------------------------------------------------------
 
@@ -320,6 +322,29 @@ sub nginx {
             end => \&return_machine,
         },
     );
+}
+
+# For a server whose nginx is a daemon; t/nginx_upgrade.t looks closer.
+sub upgrade {
+    return {
+        group => 'upgrade',
+        name => 'nginx: upgrade on the fly',
+        hold => 0.5,
+        inject => sub {
+            my ($c) = @_;
+            my $server = $c->server;
+            my $machine = $c->{machine} = $c->random(2);
+            my $master = $server->pid("nginx-$machine");
+            $c->{old} = [$server->nginx_pids($machine)];
+            $server->upgrade_nginx($machine);
+            kill 'WINCH', $master;
+        },
+        end => sub {
+            my ($c) = @_;
+            gone($c, @{$c->{old}});
+            $c->server->stop_part("nginx-$c->{machine}-old", 'QUIT');
+        },
+    };
 }
 
 sub return_machine {
