@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "shards.h"
-#include "takeover.h"
 
 #define SHARDS_INTERVAL 1000 /* ms between two looks */
 #define SHARDS_HUNGRY 100    /* the same while others hold too many */
@@ -13,7 +12,7 @@
 
 static void shards_on_timer(uv_timer_t *timer);
 
-static void
+void
 shards_schedule(shards_t *shards, uint64_t ms)
 {
     if (!shards->stopped) {
@@ -21,7 +20,7 @@ shards_schedule(shards_t *shards, uint64_t ms)
     }
 }
 
-static void
+void
 shards_report(shards_t *shards)
 {
     if (shards->held != shards->reported) {
@@ -31,7 +30,7 @@ shards_report(shards_t *shards)
     }
 }
 
-static void
+void
 shards_set(shards_t *shards, unsigned shard, shard_state_e state)
 {
     shards->held -= shards->states[shard] != SHARD_FREE;
@@ -39,7 +38,7 @@ shards_set(shards_t *shards, unsigned shard, shard_state_e state)
     shards->held += state != SHARD_FREE;
 }
 
-static void
+void
 shards_check_stopped(shards_t *shards)
 {
     if (shards->stopping && !shards->stopped && shards->held == 0) {
@@ -49,7 +48,7 @@ shards_check_stopped(shards_t *shards)
     }
 }
 
-static void
+void
 shards_free(shards_t *shards, unsigned shard)
 {
     int known = shards->states[shard] != SHARD_LOCKING;
@@ -62,17 +61,7 @@ shards_free(shards_t *shards, unsigned shard)
 
 /* --- statements about several shards --- */
 
-/* The question and the session it was asked in: its answer counts only there. */
-typedef struct {
-    shards_t *shards;
-    uint64_t session;
-    unsigned char asked[CSC_BUS_SHARDS];
-    uint64_t changes;       /* that were on their way before it */
-    char at[TAKEOVER_TIME]; /* of a mark */
-} shards_call_t;
-
-/* asked may be NULL; NULL when out of memory. */
-static shards_call_t *
+shards_call_t *
 shards_call_new(shards_t *shards, const unsigned char *asked)
 {
     shards_call_t *call = calloc(1, sizeof(*call));
@@ -133,7 +122,7 @@ shards_submit(shards_call_t *call, statement_e statement, db_done_fn done)
     return CSC_OK;
 }
 
-static int
+int
 shards_call(shards_t *shards, statement_e statement, const unsigned char *asked,
     db_done_fn done)
 {
@@ -142,13 +131,13 @@ shards_call(shards_t *shards, statement_e statement, const unsigned char *asked,
     return call != NULL ? shards_submit(call, statement, done) : CSC_ERROR;
 }
 
-static int
+int
 shards_current(const shards_call_t *call)
 {
     return call->session == call->shards->session;
 }
 
-static void
+void
 shards_on_ignored(void *data, db_status_e status, const PGresult *result)
 {
     (void) status;
@@ -157,8 +146,7 @@ shards_on_ignored(void *data, db_status_e status, const PGresult *result)
     free(data);
 }
 
-/* All of these to one state. */
-static void
+void
 shards_set_all(
     shards_t *shards, const unsigned char *asked, shard_state_e state)
 {
@@ -171,8 +159,7 @@ shards_set_all(
     }
 }
 
-/* NULL when the session that was asked is gone; the call is freed. */
-static shards_t *
+shards_t *
 shards_answer(shards_call_t *call)
 {
     shards_t *shards = shards_current(call) ? call->shards : NULL;
@@ -180,365 +167,6 @@ shards_answer(shards_call_t *call)
     free(call);
 
     return shards;
-}
-
-static void
-shards_result(const PGresult *result, unsigned char *listed)
-{
-    int i, shard;
-
-    memset(listed, 0, CSC_BUS_SHARDS);
-
-    for (i = 0; result != NULL && i < PQntuples(result); i++) {
-        shard = atoi(PQgetvalue(result, i, 0));
-        if (shard >= 0 && shard < CSC_BUS_SHARDS) {
-            listed[shard] = 1;
-        }
-    }
-}
-
-/* --- taking --- */
-
-static void
-shards_serve(shards_t *shards, unsigned shard)
-{
-    shards_set(shards, shard, SHARD_HELD);
-    bus_subscribe(shards->bus, shard);
-}
-
-/* They go back, to be taken anew. */
-static void
-shards_give_up(shards_t *shards, const unsigned char *asked)
-{
-    shards_set_all(shards, asked, SHARD_DRAINING);
-    shards_schedule(shards, 0);
-}
-
-static void
-shards_taken(shards_t *shards)
-{
-    shards_report(shards);
-
-    if (shards->stopping) {
-        shards->stopping = 0;
-        shards_stop(shards);
-    }
-}
-
-static int
-shards_takeover_wanted(void *data)
-{
-    const shards_call_t *call = data;
-
-    return shards_current(call) && !call->shards->stopping
-           && call->shards->entered;
-}
-
-static void
-shards_on_taken_over(void *data, takeover_end_e end)
-{
-    shards_call_t *call = data;
-    unsigned char asked[CSC_BUS_SHARDS];
-    shards_t *shards;
-    unsigned i;
-
-    memcpy(asked, call->asked, sizeof(asked));
-    shards = shards_answer(call);
-    if (shards == NULL) {
-        return;
-    }
-
-    if (end == TAKEOVER_STOPPED) {
-        shards_give_up(shards, asked);
-        return;
-    }
-
-    for (i = 0; i < CSC_BUS_SHARDS; i++) {
-        if (asked[i]) {
-            shards->left[i] = 0;
-            shards_serve(shards, i);
-        }
-    }
-
-    shards->marked = UINT64_MAX; /* the next mark covers them */
-    shards_taken(shards);
-}
-
-/* Reads what was claimed: which ones, and since when they were left. */
-static int
-shards_claimed(shards_t *shards, const PGresult *result, unsigned char *listed,
-    unsigned char *left, takeover_since_t since)
-{
-    int row, shard, count = 0;
-
-    memset(listed, 0, CSC_BUS_SHARDS);
-    memset(left, 0, CSC_BUS_SHARDS);
-    memset(since, 0, sizeof(takeover_since_t));
-
-    for (row = 0; row < PQntuples(result); row++) {
-        shard = atoi(PQgetvalue(result, row, 0));
-        if (shard < 0 || shard >= CSC_BUS_SHARDS
-            || shards->states[shard] != SHARD_LOCKING)
-        {
-            continue;
-        }
-
-        listed[shard] = 1;
-        if (!PQgetisnull(result, row, 1)) {
-            left[shard] = 1;
-            count++;
-            snprintf(
-                since[shard], TAKEOVER_TIME, "%s", PQgetvalue(result, row, 1));
-        }
-    }
-
-    return count;
-}
-
-static void
-shards_take_over(shards_t *shards, const unsigned char *left,
-    takeover_since_t since, const PGresult *result)
-{
-    takeover_handlers_t handlers = { shards_takeover_wanted,
-        shards_on_taken_over, NULL };
-    shards_call_t *call = shards_call_new(shards, left);
-
-    handlers.data = call;
-
-    if (call == NULL
-        || takeover_start(shards->db, shards->bus, since,
-               PQgetvalue(result, 0, 2), PQgetvalue(result, 0, 3), &handlers)
-               != CSC_OK)
-    {
-        free(call);
-        shards_give_up(shards, left);
-    }
-}
-
-static void
-shards_on_claimed(void *data, db_status_e status, const PGresult *result)
-{
-    shards_call_t *call = data;
-    unsigned char asked[CSC_BUS_SHARDS], got[CSC_BUS_SHARDS];
-    unsigned char left[CSC_BUS_SHARDS];
-    takeover_since_t since;
-    shards_t *shards;
-    unsigned i;
-    int count;
-
-    memcpy(asked, call->asked, sizeof(asked));
-    shards = shards_answer(call);
-    if (shards == NULL) {
-        return;
-    }
-
-    if (status != DB_OK) {
-        memcpy(shards->left, asked, sizeof(asked)); /* for all we know */
-        shards_give_up(shards, asked);
-        return;
-    }
-
-    count = shards_claimed(shards, result, got, left, since);
-
-    for (i = 0; i < CSC_BUS_SHARDS; i++) {
-        if (got[i]) {
-            shards->left[i] = left[i];
-            if (left[i]) {
-                shards_set(shards, i, SHARD_TAKING);
-            } else {
-                shards_serve(shards, i);
-            }
-        }
-    }
-
-    shards->handlers.acquired(shards->handlers.data, got);
-
-    if (count > 0) {
-        shards_take_over(shards, left, since, result);
-    }
-
-    shards_taken(shards);
-}
-
-static void
-shards_on_locked(void *data, db_status_e status, const PGresult *result)
-{
-    shards_call_t *call = data;
-    unsigned char asked[CSC_BUS_SHARDS], got[CSC_BUS_SHARDS];
-    shards_t *shards;
-    unsigned i, count = 0;
-
-    (void) status;
-
-    memcpy(asked, call->asked, sizeof(asked));
-    shards = shards_answer(call);
-    if (shards == NULL) {
-        return;
-    }
-
-    shards_result(result, got);
-
-    for (i = 0; i < CSC_BUS_SHARDS; i++) {
-        if (asked[i] && !got[i]) {
-            shards_free(shards, i);
-        }
-        count += asked[i] && got[i];
-    }
-
-    if (count == 0) {
-        shards_taken(shards);
-
-    } else if (shards_call(
-                   shards, STATEMENT_SHARDS_CLAIM, got, shards_on_claimed)
-               != CSC_OK)
-    {
-        memcpy(shards->left, got, sizeof(got));
-        shards_give_up(shards, got);
-    }
-}
-
-/* In no particular order, so that workers don't all try the same ones. */
-static void
-shards_take(shards_t *shards, const unsigned char *taken, unsigned count)
-{
-    unsigned char asked[CSC_BUS_SHARDS] = { 0 };
-    unsigned i, shard, first = (unsigned) random() % CSC_BUS_SHARDS;
-    unsigned wanted = 0;
-
-    for (i = 0; i < CSC_BUS_SHARDS && wanted < count; i++) {
-        shard = (first + i) % CSC_BUS_SHARDS;
-        if (!taken[shard] && shards->states[shard] == SHARD_FREE) {
-            asked[shard] = 1;
-            shards_set(shards, shard, SHARD_LOCKING);
-            wanted++;
-        }
-    }
-
-    if (wanted > 0
-        && shards_call(shards, STATEMENT_SHARDS_LOCK, asked, shards_on_locked)
-               != CSC_OK)
-    {
-        shards_set_all(shards, asked, SHARD_FREE);
-    }
-}
-
-/* --- giving back --- */
-
-static void
-shards_on_unlocked(void *data, db_status_e status, const PGresult *result)
-{
-    shards_call_t *call = data;
-    unsigned char asked[CSC_BUS_SHARDS];
-    shards_t *shards;
-    unsigned i;
-
-    (void) status;
-    (void) result;
-
-    memcpy(asked, call->asked, sizeof(asked));
-    shards = shards_answer(call);
-    if (shards == NULL) {
-        return;
-    }
-
-    for (i = 0; i < CSC_BUS_SHARDS; i++) {
-        if (asked[i]) {
-            shards_free(shards, i);
-        }
-    }
-
-    shards_report(shards);
-    shards_check_stopped(shards);
-}
-
-/*
- * The name goes before the lock, and only when what was published is at Redis:
- * else the next holder publishes it again.
- */
-static void
-shards_on_drained(void *data, int flushed)
-{
-    shards_call_t *call = data;
-    unsigned char asked[CSC_BUS_SHARDS], clean[CSC_BUS_SHARDS];
-    shards_t *shards;
-    unsigned i;
-
-    memcpy(asked, call->asked, sizeof(asked));
-    shards = shards_answer(call);
-    if (shards == NULL) {
-        return;
-    }
-
-    for (i = 0; i < CSC_BUS_SHARDS; i++) {
-        clean[i] = asked[i] && !shards->left[i];
-    }
-
-    if (flushed && memchr(clean, 1, sizeof(clean)) != NULL) {
-        shards_call(shards, STATEMENT_SHARDS_CLEAR, clean, shards_on_ignored);
-    }
-
-    if (shards_call(shards, STATEMENT_SHARDS_UNLOCK, asked, shards_on_unlocked)
-        != CSC_OK)
-    {
-        shards_set_all(shards, asked, SHARD_DRAINING);
-    }
-}
-
-static void
-shards_unlock_drained(shards_t *shards)
-{
-    unsigned char asked[CSC_BUS_SHARDS] = { 0 };
-    shards_call_t *call;
-    unsigned i;
-
-    for (i = 0; i < CSC_BUS_SHARDS; i++) {
-        asked[i] = shards->states[i] == SHARD_DRAINING
-                   && shards->bus->channels[i].inflight == 0;
-    }
-
-    if (memchr(asked, 1, sizeof(asked)) == NULL) {
-        return;
-    }
-
-    call = shards_call_new(shards, asked);
-    if (call != NULL) {
-        shards_set_all(shards, asked, SHARD_UNLOCKING);
-        bus_flushed(shards->bus, shards_on_drained, call);
-    }
-}
-
-static void
-shards_release(shards_t *shards, unsigned count)
-{
-    unsigned i;
-
-    for (i = 0; i < CSC_BUS_SHARDS && count > 0; i++) {
-        if (shards->states[i] == SHARD_HELD) {
-            shards_set(shards, i, SHARD_LEAVING);
-            bus_unsubscribe(shards->bus, i);
-            count--;
-        }
-    }
-}
-
-void
-shards_unsubscribed(shards_t *shards, unsigned shard)
-{
-    if (shards->states[shard] == SHARD_LEAVING) {
-        shards_set(shards, shard, SHARD_DRAINING);
-        /* many leave at once and are unlocked together */
-        shards_schedule(shards, 0);
-    }
-}
-
-void
-shards_finished(shards_t *shards, unsigned shard)
-{
-    if (shards->states[shard] == SHARD_DRAINING
-        && shards->bus->channels[shard].inflight == 0)
-    {
-        shards_schedule(shards, 0);
-    }
 }
 
 int
@@ -772,7 +400,6 @@ shards_session_down(shards_t *shards)
             shards_free(shards, i);
             bus_unsubscribe(shards->bus, i);
         }
-        shards->left[i] = 0;
     }
 
     shards_report(shards);

@@ -18,6 +18,7 @@
 #include "../common/csc_bus.h"
 #include "bus.h"
 #include "db.h"
+#include "takeover.h"
 
 typedef enum {
     SHARD_FREE,     /* not ours */
@@ -80,5 +81,50 @@ int shards_serves(const shards_t *shards, unsigned shard);
 void shards_stop(shards_t *shards);
 
 void shards_close(shards_t *shards);
+
+/* --- between shards.c, shards_take.c and shards_leave.c --- */
+
+/* The question and the session it was asked in: its answer counts only there. */
+typedef struct {
+    shards_t *shards;
+    uint64_t session;
+    unsigned char asked[CSC_BUS_SHARDS];
+    uint64_t changes;       /* that were on their way before it */
+    char at[TAKEOVER_TIME]; /* of a mark */
+} shards_call_t;
+
+/* asked may be NULL; NULL when out of memory. */
+shards_call_t *shards_call_new(shards_t *shards, const unsigned char *asked);
+
+/* Asks a statement about some shards; done gets the call, and frees it. */
+int shards_call(shards_t *shards, statement_e statement,
+    const unsigned char *asked, db_done_fn done);
+
+int shards_current(const shards_call_t *call);
+
+/* NULL when the session that was asked is gone; the call is freed. */
+shards_t *shards_answer(shards_call_t *call);
+
+void shards_on_ignored(void *data, db_status_e status, const PGresult *result);
+
+void shards_schedule(shards_t *shards, uint64_t ms);
+void shards_report(shards_t *shards);
+void shards_check_stopped(shards_t *shards);
+
+void shards_set(shards_t *shards, unsigned shard, shard_state_e state);
+void shards_set_all(
+    shards_t *shards, const unsigned char *asked, shard_state_e state);
+
+/* It is ours no more. */
+void shards_free(shards_t *shards, unsigned shard);
+
+/* Tries to take so many of those that are not taken. */
+void shards_take(shards_t *shards, const unsigned char *taken, unsigned count);
+
+/* Begins to let go of so many. */
+void shards_release(shards_t *shards, unsigned count);
+
+/* Unlocks those that have nothing unfinished any more. */
+void shards_unlock_drained(shards_t *shards);
 
 #endif /* SHARDS_H */
