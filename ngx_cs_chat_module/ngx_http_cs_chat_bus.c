@@ -1,5 +1,6 @@
 #include "ngx_http_cs_chat_bus_state.h"
 #include "ngx_http_cs_chat_hub.h"
+#include "ngx_http_cs_chat_order.h"
 #include "ngx_http_cs_chat_presence.h"
 #include "ngx_http_cs_chat_source.h"
 
@@ -46,6 +47,7 @@ ngx_http_cs_chat_bus_init(ngx_http_cs_chat_main_conf_t *conf, ngx_log_t *log)
     ngx_queue_init(&bus->retries);
     ngx_http_cs_chat_calls_init(log);
     ngx_http_cs_chat_sources_init(log);
+    ngx_http_cs_chat_order_init(&conf->order, log);
 
     if (ngx_http_cs_chat_bus_names() != NGX_OK) {
         return NGX_ERROR;
@@ -130,6 +132,7 @@ ngx_http_cs_chat_bus_exit(void)
     ngx_http_cs_chat_link_close(&ngx_http_cs_chat_bus.commands);
     ngx_http_cs_chat_link_close(&ngx_http_cs_chat_bus.subscriptions);
     ngx_http_cs_chat_sources_forget();
+    ngx_http_cs_chat_order_forget();
 
     if (ngx_http_cs_chat_bus.pulse.timer_set) {
         ngx_del_timer(&ngx_http_cs_chat_bus.pulse);
@@ -286,6 +289,7 @@ ngx_http_cs_chat_bus_down(ngx_http_cs_chat_link_t *link)
         ngx_http_cs_chat_bus.subscribed = 0;
         ngx_http_cs_chat_bus.missed = 1;
         ngx_http_cs_chat_sources_forget();
+        ngx_http_cs_chat_order_forget();
     }
 
     ngx_http_cs_chat_bus_failure(link);

@@ -93,6 +93,18 @@ ngx_command_t ngx_http_cs_chat_commands[] = {
         ngx_http_cs_chat_set_range, NGX_HTTP_MAIN_CONF_OFFSET,
         IN_MAIN(max_requests), &max_requests },
 
+    { ngx_string("cs_chat_order_chats"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_MAIN_CONF_OFFSET,
+        IN_MAIN(order.chats), &order_chats },
+
+    { ngx_string("cs_chat_order_wait"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_MAIN_CONF_OFFSET,
+        IN_MAIN(order.wait), &order_wait },
+
+    { ngx_string("cs_chat_order_buffer"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_MAIN_CONF_OFFSET,
+        IN_MAIN(order.buffer), &output_limit },
+
     { ngx_string("cs_chat_prefix"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
         ngx_http_cs_chat_set_prefix, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
 
@@ -198,6 +210,9 @@ ngx_http_cs_chat_create_main_conf(ngx_conf_t *cf)
 
     conf->redis_buffer = NGX_CONF_UNSET_SIZE;
     conf->max_requests = NGX_CONF_UNSET_UINT;
+    conf->order.chats = NGX_CONF_UNSET_UINT;
+    conf->order.wait = NGX_CONF_UNSET_MSEC;
+    conf->order.buffer = NGX_CONF_UNSET_SIZE;
 
     return conf;
 }
@@ -218,6 +233,9 @@ ngx_http_cs_chat_init_main_conf(ngx_conf_t *cf, void *conf)
 
     ngx_conf_init_size_value(mcf->redis_buffer, 16777216);
     ngx_conf_init_uint_value(mcf->max_requests, 65536);
+    ngx_conf_init_uint_value(mcf->order.chats, 65536);
+    ngx_conf_init_msec_value(mcf->order.wait, 3000);
+    ngx_conf_init_size_value(mcf->order.buffer, 4194304);
 
     if (mcf->prefix.data == NULL) {
         ngx_str_set(&mcf->prefix, "cs_chat:");
@@ -278,6 +296,7 @@ ngx_http_cs_chat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
     ngx_http_core_loc_conf_t *clcf;
     ngx_http_cs_chat_loc_conf_t *prev, *conf;
+    ngx_http_cs_chat_main_conf_t *mcf;
 
     prev = parent;
     conf = child;

@@ -41,6 +41,7 @@ static ngx_http_cs_chat_topic_t *ngx_http_cs_chat_hub_find(
 static ngx_http_cs_chat_topic_t *ngx_http_cs_chat_hub_topic(
     u_char *name, size_t len);
 static void ngx_http_cs_chat_hub_drop_held(ngx_http_cs_chat_follow_t *follow);
+static void ngx_http_cs_chat_hub_skip(csc_bus_message_t *event);
 static ngx_int_t ngx_http_cs_chat_hub_pass(csc_bus_message_t *event,
     ngx_uint_t chats, ngx_http_cs_chat_frame_t **frame);
 static ngx_http_cs_chat_frame_t *ngx_http_cs_chat_hub_frame(
@@ -372,6 +373,7 @@ ngx_http_cs_chat_hub_release(ngx_http_cs_chat_follow_t *follow, uint64_t seq)
     ngx_http_cs_chat_held_t *held;
 
     follow->holding = 0;
+    follow->seq = seq;
 
     for (q = ngx_queue_head(&follow->held);
          q != ngx_queue_sentinel(&follow->held); q = next)
@@ -451,6 +453,10 @@ ngx_http_cs_chat_hub_event(csc_bus_message_t *event)
     frame = NULL;
     hub.event++;
 
+    if (event->seq && event->chat.len) {
+        ngx_http_cs_chat_hub_skip(event);
+    }
+
     /*
      * Those who hear of the chat anyway come first: a join of theirs that is
      * under way holds nothing back.
@@ -468,6 +474,36 @@ ngx_http_cs_chat_hub_event(csc_bus_message_t *event)
 
     if (event->restrict_followers && event->chat.len) {
         ngx_http_cs_chat_hub_restrict(event);
+    }
+}
+
+
+/* Who had the message with the answer to a join does not get it again. */
+
+static void
+ngx_http_cs_chat_hub_skip(csc_bus_message_t *event)
+{
+    size_t len;
+    u_char buf[MAX_TOPIC];
+    ngx_queue_t *q;
+    ngx_http_cs_chat_topic_t *topic;
+    ngx_http_cs_chat_follow_t *follow;
+
+    len = ngx_http_cs_chat_hub_name(buf, "chat", event->chat);
+    topic = len ? ngx_http_cs_chat_hub_find(buf, len) : NULL;
+
+    if (topic == NULL) {
+        return;
+    }
+
+    for (q = ngx_queue_head(&topic->follows);
+         q != ngx_queue_sentinel(&topic->follows); q = ngx_queue_next(q))
+    {
+        follow = ngx_queue_data(q, ngx_http_cs_chat_follow_t, in_topic);
+
+        if (!follow->holding && follow->seq >= event->seq) {
+            follow->session->event = hub.event;
+        }
     }
 }
 

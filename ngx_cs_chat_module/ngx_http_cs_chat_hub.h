@@ -38,6 +38,9 @@ typedef struct {
     ngx_http_cs_chat_topic_t *topic;
     struct ngx_http_cs_chat_session_s *session;
 
+    /* The answer to a join went up to this message: it came that way. */
+    uint64_t seq;
+
     /*
      * While a join awaits its answer, what comes by this topic alone is held:
      * the answer says from which message on it is to be delivered.
@@ -82,7 +85,10 @@ void ngx_http_cs_chat_hub_leave(struct ngx_http_cs_chat_session_s *session);
 /* Holds what comes by the follow from now on. */
 void ngx_http_cs_chat_hub_hold(ngx_http_cs_chat_follow_t *follow);
 
-/* Delivers what was held, but for messages up to seq, and holds no longer. */
+/*
+ * Delivers what was held, but for messages up to seq, and holds no longer.
+ * Those messages don't come to the session by any other topic either.
+ */
 void ngx_http_cs_chat_hub_release(
     ngx_http_cs_chat_follow_t *follow, uint64_t seq);
 

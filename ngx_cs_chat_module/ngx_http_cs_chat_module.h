@@ -41,8 +41,17 @@ typedef struct {
 } ngx_http_cs_chat_redis_conf_t;
 
 
+/* The order of messages, see ngx_http_cs_chat_order.h. */
+typedef struct {
+    ngx_uint_t chats; /* that are remembered, per process */
+    ngx_msec_t wait;  /* for messages that are missing */
+    size_t buffer;    /* bytes of events that wait behind them */
+} ngx_http_cs_chat_order_conf_t;
+
+
 typedef struct {
     ngx_http_cs_chat_redis_conf_t redis;
+    ngx_http_cs_chat_order_conf_t order;
     size_t redis_buffer;     /* bytes that may wait for Redis */
     ngx_uint_t max_requests; /* that may await an answer */
     ngx_str_t prefix;

@@ -2,6 +2,7 @@
 
 #include "ngx_http_cs_chat_bus_state.h"
 #include "ngx_http_cs_chat_hub.h"
+#include "ngx_http_cs_chat_order.h"
 #include "ngx_http_cs_chat_source.h"
 
 
@@ -77,7 +78,7 @@ ngx_http_cs_chat_bus_receive(
 
     case CSC_BUS_EVENT:
         ngx_http_cs_chat_bus_count(&message);
-        ngx_http_cs_chat_hub_event(&message);
+        ngx_http_cs_chat_order_event(&message, bytes);
         break;
 
     case CSC_BUS_CONTROL:
@@ -169,6 +170,10 @@ ngx_http_cs_chat_bus_count(csc_bus_message_t *message)
     {
         ngx_http_cs_chat_bus.unheard = 0;
         return;
+    }
+
+    if (message->kind == CSC_BUS_EVENT && message->n == 0) {
+        return; /* repeated for this process alone */
     }
 
     missed = ngx_http_cs_chat_source_heard(message);

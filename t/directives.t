@@ -123,6 +123,13 @@ my %ranges_in_http = (
         right => 'a number from 1 to 10000000',
     },
 );
+$ranges_in_http{cs_chat_order_chats} = $ranges_in_http{cs_chat_max_requests};
+$ranges_in_http{cs_chat_order_buffer} = $ranges_in_http{cs_chat_redis_buffer};
+$ranges_in_http{cs_chat_order_wait} = {
+    good => [qw(100ms 3s 1m)],
+    bad => [qw(0 99ms 61s soon)],
+    right => 'a time from 100ms to 1m',
+};
 my %in_http = (
     (map { $_ => $ranges_in_http{$_}{good}[0] } keys %ranges_in_http),
     cs_chat_redis => '127.0.0.1:6379',
