@@ -68,6 +68,15 @@ static ngx_http_cs_chat_range_t pending_limit = { NGX_HTTP_CS_CHAT_NUMBER, 1,
 static ngx_http_cs_chat_range_t refused_limit = { NGX_HTTP_CS_CHAT_NUMBER, 20,
     100000, "a number from 20 to 100000" };
 
+static ngx_http_cs_chat_range_t order_chats = { NGX_HTTP_CS_CHAT_NUMBER, 1,
+    10000000, "a number from 1 to 10000000" };
+
+static ngx_http_cs_chat_range_t order_wait = { NGX_HTTP_CS_CHAT_MSEC, 100,
+    60000, "a time from 100ms to 1m" };
+
+static ngx_http_cs_chat_range_t drain_time = { NGX_HTTP_CS_CHAT_MSEC, 0,
+    3600000, "a time from 0s to 1h" };
+
 static ngx_http_cs_chat_range_t max_requests = { NGX_HTTP_CS_CHAT_NUMBER, 1,
     10000000, "a number from 1 to 10000000" };
 
@@ -150,6 +159,10 @@ ngx_command_t ngx_http_cs_chat_commands[] = {
     { ngx_string("cs_chat_pong_timeout"), ANYWHERE | NGX_CONF_TAKE1,
         ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
         IN_LOC(pong_timeout), &pong_timeout },
+
+    { ngx_string("cs_chat_drain_time"), ANYWHERE | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
+        IN_LOC(drain_time), &drain_time },
 
     { ngx_string("cs_chat_output_limit"), ANYWHERE | NGX_CONF_TAKE1,
         ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
@@ -280,6 +293,7 @@ ngx_http_cs_chat_create_loc_conf(ngx_conf_t *cf)
     conf->max_message_size = NGX_CONF_UNSET_SIZE;
     conf->ping_interval = NGX_CONF_UNSET_MSEC;
     conf->pong_timeout = NGX_CONF_UNSET_MSEC;
+    conf->drain_time = NGX_CONF_UNSET_MSEC;
     conf->output_limit = NGX_CONF_UNSET_SIZE;
     conf->sockets_per_user = NGX_CONF_UNSET_UINT;
     conf->pending_limit = NGX_CONF_UNSET_UINT;
@@ -326,6 +340,7 @@ ngx_http_cs_chat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->max_message_size, prev->max_message_size, 262144);
     ngx_conf_merge_msec_value(conf->ping_interval, prev->ping_interval, 30000);
     ngx_conf_merge_msec_value(conf->pong_timeout, prev->pong_timeout, 30000);
+    ngx_conf_merge_msec_value(conf->drain_time, prev->drain_time, 5000);
     ngx_conf_merge_size_value(conf->output_limit, prev->output_limit, 1048576);
     ngx_conf_merge_uint_value(
         conf->sockets_per_user, prev->sockets_per_user, 20);
@@ -338,6 +353,9 @@ ngx_http_cs_chat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->kind == NGX_HTTP_CS_CHAT_NONE) {
         return NGX_CONF_OK;
     }
+
+    mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_cs_chat_module);
+    mcf->longest_drain = ngx_max(mcf->longest_drain, conf->drain_time);
 
     if (conf->kind != NGX_HTTP_CS_CHAT_HEALTH
         && ngx_http_cs_chat_check_key(cf, conf) != NGX_CONF_OK)

@@ -6,6 +6,7 @@
 
 
 static ngx_int_t ngx_http_cs_chat_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_cs_chat_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_cs_chat_init_process(ngx_cycle_t *cycle);
 static void ngx_http_cs_chat_exit_process(ngx_cycle_t *cycle);
 
@@ -30,7 +31,7 @@ ngx_module_t ngx_http_cs_chat_module = { NGX_MODULE_V1,
     ngx_http_cs_chat_commands,     /* module directives */
     NGX_HTTP_MODULE,               /* module type */
     NULL,                          /* init master */
-    NULL,                          /* init module */
+    ngx_http_cs_chat_init_module,  /* init module */
     ngx_http_cs_chat_init_process, /* init process */
     NULL,                          /* init thread */
     NULL,                          /* exit thread */
@@ -60,6 +61,31 @@ ngx_http_cs_chat_init(ngx_conf_t *cf)
     }
 
     *handler = ngx_http_cs_chat_error_handler;
+
+    return NGX_OK;
+}
+
+
+/* The whole configuration is known, whatever stands in front of "http". */
+
+static ngx_int_t
+ngx_http_cs_chat_init_module(ngx_cycle_t *cycle)
+{
+    ngx_core_conf_t *ccf;
+    ngx_http_cs_chat_main_conf_t *conf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+    conf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_cs_chat_module);
+
+    if (conf != NULL && ccf->shutdown_timeout
+        && conf->longest_drain >= ccf->shutdown_timeout)
+    {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+            "\"cs_chat_drain_time\" is %Mms and \"worker_shutdown_timeout\" "
+            "only %Mms: it will cut off WebSockets that were not told to "
+            "reconnect",
+            conf->longest_drain, ccf->shutdown_timeout);
+    }
 
     return NGX_OK;
 }

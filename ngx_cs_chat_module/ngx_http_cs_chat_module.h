@@ -57,7 +57,8 @@ typedef struct {
     ngx_str_t prefix;
     ngx_str_t zone_name;
     ngx_shm_zone_t *zone;
-    ngx_uint_t locations; /* that use the module */
+    ngx_uint_t locations;     /* that use the module */
+    ngx_msec_t longest_drain; /* of all of them */
 } ngx_http_cs_chat_main_conf_t;
 
 
@@ -78,6 +79,7 @@ typedef struct {
 
     ngx_msec_t ping_interval;
     ngx_msec_t pong_timeout;
+    ngx_msec_t drain_time;
     size_t output_limit;
     ngx_uint_t sockets_per_user;
     ngx_uint_t pending_limit;

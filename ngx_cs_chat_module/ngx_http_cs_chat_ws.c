@@ -17,6 +17,9 @@ static void ngx_http_cs_chat_ws_read_handler(ngx_event_t *rev);
 static void ngx_http_cs_chat_ws_write_handler(ngx_event_t *wev);
 static void ngx_http_cs_chat_ws_flush_handler(ngx_event_t *ev);
 static void ngx_http_cs_chat_ws_drain(ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_ws_leave(ngx_http_cs_chat_session_t *session);
+static ngx_uint_t ngx_http_cs_chat_ws_must_wait(
+    ngx_http_cs_chat_session_t *session);
 static void ngx_http_cs_chat_ws_read(ngx_http_cs_chat_session_t *session);
 static void ngx_http_cs_chat_ws_feed(
     ngx_http_cs_chat_session_t *session, csc_str_t input);
@@ -330,14 +333,14 @@ ngx_http_cs_chat_ws_flush_handler(ngx_event_t *ev)
 }
 
 
-/* The process is to stop: it calls every idle connection's read handler. */
+/*
+ * The process is to stop: it calls every idle connection's read handler.  Not
+ * all clients are to come to its successor at once.
+ */
 
 static void
 ngx_http_cs_chat_ws_drain(ngx_http_cs_chat_session_t *session)
 {
-    csc_str_t event = CSC_STR("{\"type\":\"reconnect\",\"data\":"
-                              "{\"reason\":\"reload\",\"afterMs\":0}}");
-
     session->connection->close = 0;
 
     if (session->connection->error) {
@@ -347,10 +350,39 @@ ngx_http_cs_chat_ws_drain(ngx_http_cs_chat_session_t *session)
         return;
     }
 
-    if (!session->closing) {
-        ngx_http_cs_chat_ws_text(session, event);
-        ngx_http_cs_chat_ws_close(session, CSC_WS_CLOSE_RESTART, "reconnect");
+    if (session->closing || session->draining) {
+        return;
     }
+
+    session->draining = 1;
+    session->drain_at = ngx_current_msec
+                        + (ngx_msec_t) ngx_random()
+                              % (session->conf->drain_time + 1);
+
+    if (session->conf->drain_time == 0) {
+        ngx_http_cs_chat_ws_leave(session);
+    }
+
+    ngx_http_cs_chat_ws_rearm(session);
+}
+
+
+/*
+ * Tells the client to reconnect.  What it has asked for is answered before it
+ * is closed; what it sends meanwhile is not read, so that it is not half done.
+ */
+
+static void
+ngx_http_cs_chat_ws_leave(ngx_http_cs_chat_session_t *session)
+{
+    csc_str_t event = CSC_STR("{\"type\":\"reconnect\",\"data\":"
+                              "{\"reason\":\"reload\",\"afterMs\":0}}");
+
+    session->draining = 0;
+    session->leaving = 1;
+
+    ngx_http_cs_chat_ws_text(session, event);
+    ngx_http_cs_chat_ws_resume(session);
 }
 
 
@@ -368,8 +400,7 @@ ngx_http_cs_chat_ws_read(ngx_http_cs_chat_session_t *session)
     session->paused = 0;
 
     for (i = 0; i < READ_BUDGET; i++) {
-        if (session->nasks >= session->conf->pending_limit && !session->closing)
-        {
+        if (ngx_http_cs_chat_ws_must_wait(session)) {
             /* what the client sends on waits in the network */
 
             session->paused = 1;
@@ -413,10 +444,23 @@ ngx_http_cs_chat_ws_read(ngx_http_cs_chat_session_t *session)
 }
 
 
+static ngx_uint_t
+ngx_http_cs_chat_ws_must_wait(ngx_http_cs_chat_session_t *session)
+{
+    return !session->closing
+           && (session->leaving
+               || session->nasks >= session->conf->pending_limit);
+}
+
+
 void
 ngx_http_cs_chat_ws_resume(ngx_http_cs_chat_session_t *session)
 {
-    if (session->paused && session->nasks < session->conf->pending_limit) {
+    if (session->leaving && session->nasks == 0) {
+        ngx_http_cs_chat_ws_close(session, CSC_WS_CLOSE_RESTART, "reconnect");
+    }
+
+    if (session->paused && !ngx_http_cs_chat_ws_must_wait(session)) {
         session->paused = 0;
         ngx_post_event(session->connection->read, &ngx_posted_events);
     }
@@ -603,6 +647,10 @@ ngx_http_cs_chat_ws_rearm(ngx_http_cs_chat_session_t *session)
         due = session->heard + conf->ping_interval;
     }
 
+    if (session->draining && (ngx_msec_int_t) (session->drain_at - due) < 0) {
+        due = session->drain_at;
+    }
+
     wait = ((ngx_msec_int_t) (due - ngx_current_msec) > 0)
                ? due - ngx_current_msec
                : 1;
@@ -627,6 +675,12 @@ ngx_http_cs_chat_ws_timer(ngx_http_cs_chat_session_t *session)
     ngx_http_cs_chat_loc_conf_t *conf;
 
     conf = session->conf;
+
+    if (session->draining
+        && (ngx_msec_int_t) (session->drain_at - ngx_current_msec) <= 0)
+    {
+        ngx_http_cs_chat_ws_leave(session);
+    }
 
     if (session->paused) {
         /* whatever it says, nobody listens now */

@@ -51,17 +51,20 @@ typedef struct ngx_http_cs_chat_session_s {
     ngx_msec_t heard;  /* last bytes from the client */
     ngx_msec_t pinged; /* last ping to it */
     ngx_msec_t closing_since;
+    ngx_msec_t drain_at; /* told to reconnect, while draining */
 
     /* Refused events in the minute that began at refused_since. */
     ngx_uint_t refused;
     time_t refused_since;
 
     unsigned awaiting_pong : 1;
-    unsigned paused : 1;  /* not read: too much awaits an answer */
-    unsigned closing : 1; /* our Close is queued: nothing else goes out */
-    unsigned closed : 1;  /* the client's Close has come, or its data ended */
-    unsigned broken : 1;  /* what comes in can't be understood any more */
-    unsigned failed : 1;  /* the connection is of no more use */
+    unsigned paused : 1;   /* not read: too much awaits an answer */
+    unsigned draining : 1; /* the process ends: it will be told to reconnect */
+    unsigned leaving : 1;  /* it was told: closed when all is answered */
+    unsigned closing : 1;  /* our Close is queued: nothing else goes out */
+    unsigned closed : 1;   /* the client's Close has come, or its data ended */
+    unsigned broken : 1;   /* what comes in can't be understood any more */
+    unsigned failed : 1;   /* the connection is of no more use */
 } ngx_http_cs_chat_session_t;
 
 
@@ -109,7 +112,10 @@ void ngx_http_cs_chat_ws_written(ngx_http_cs_chat_session_t *session);
 void ngx_http_cs_chat_ws_close(
     ngx_http_cs_chat_session_t *session, int code, const char *reason);
 
-/* A request was answered: reads on where it was paused for too many of them. */
+/*
+ * A request was answered: reads on where it was paused for too many of them,
+ * or closes where only that was awaited.
+ */
 void ngx_http_cs_chat_ws_resume(ngx_http_cs_chat_session_t *session);
 
 /* Closes one who reads too slowly; what waits for it is dropped. */

@@ -75,6 +75,11 @@ my %ranges = (
         bad => [qw(0 99ms 61m soon)],
         right => 'a time from 100ms to 1h',
     },
+    cs_chat_drain_time => {
+        good => [qw(0 5s 1h)],
+        bad => [qw(-1 61m soon)],
+        right => 'a time from 0s to 1h',
+    },
     cs_chat_output_limit => {
         good => [qw(64k 1m 1g)],
         bad => [qw(0 65535 63k 2g all)],
