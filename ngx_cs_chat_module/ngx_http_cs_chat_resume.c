@@ -160,11 +160,13 @@ ngx_http_cs_chat_resume_chat(
 void
 ngx_http_cs_chat_resume_continue(ngx_http_cs_chat_session_t *session)
 {
-    ngx_queue_t *q;
+    ngx_queue_t *q, *next;
     ngx_http_cs_chat_resume_t *resume;
 
-    while (!ngx_queue_empty(&session->resumes)) {
-        q = ngx_queue_head(&session->resumes);
+    for (q = ngx_queue_head(&session->resumes);
+         q != ngx_queue_sentinel(&session->resumes); q = next)
+    {
+        next = ngx_queue_next(q);
         resume = ngx_queue_data(q, ngx_http_cs_chat_resume_t, queue);
 
         ngx_http_cs_chat_resume_ask(session, resume);
@@ -381,10 +383,12 @@ ngx_http_cs_chat_resume_free(
 void
 ngx_http_cs_chat_resume_cancel(ngx_http_cs_chat_session_t *session)
 {
-    ngx_queue_t *q;
+    ngx_queue_t *q, *next;
 
-    while (!ngx_queue_empty(&session->resumes)) {
-        q = ngx_queue_head(&session->resumes);
+    for (q = ngx_queue_head(&session->resumes);
+         q != ngx_queue_sentinel(&session->resumes); q = next)
+    {
+        next = ngx_queue_next(q);
         ngx_http_cs_chat_resume_free(
             session, ngx_queue_data(q, ngx_http_cs_chat_resume_t, queue));
     }
