@@ -41,6 +41,8 @@ static ngx_http_cs_chat_topic_t *ngx_http_cs_chat_hub_find(
 static ngx_http_cs_chat_topic_t *ngx_http_cs_chat_hub_topic(
     u_char *name, size_t len);
 static void ngx_http_cs_chat_hub_drop_held(ngx_http_cs_chat_follow_t *follow);
+static void ngx_http_cs_chat_hub_unheld(
+    ngx_http_cs_chat_follow_t *follow, ngx_http_cs_chat_held_t *held);
 static void ngx_http_cs_chat_hub_skip(csc_bus_message_t *event);
 static ngx_int_t ngx_http_cs_chat_hub_pass(csc_bus_message_t *event,
     ngx_uint_t chats, ngx_http_cs_chat_frame_t **frame);
@@ -385,9 +387,7 @@ ngx_http_cs_chat_hub_release(ngx_http_cs_chat_follow_t *follow, uint64_t seq)
             ngx_http_cs_chat_ws_send(follow->session, held->frame);
         }
 
-        ngx_queue_remove(q);
-        ngx_http_cs_chat_frame_release(held->frame);
-        ngx_free(held);
+        ngx_http_cs_chat_hub_unheld(follow, held);
     }
 
     follow->nheld = 0;
@@ -412,10 +412,20 @@ ngx_http_cs_chat_hub_drop_held(ngx_http_cs_chat_follow_t *follow)
         next = ngx_queue_next(q);
         held = ngx_queue_data(q, ngx_http_cs_chat_held_t, queue);
 
-        ngx_queue_remove(q);
-        ngx_http_cs_chat_frame_release(held->frame);
-        ngx_free(held);
+        ngx_http_cs_chat_hub_unheld(follow, held);
     }
+}
+
+
+static void
+ngx_http_cs_chat_hub_unheld(
+    ngx_http_cs_chat_follow_t *follow, ngx_http_cs_chat_held_t *held)
+{
+    follow->session->held -= held->frame->len;
+
+    ngx_queue_remove(&held->queue);
+    ngx_http_cs_chat_frame_release(held->frame);
+    ngx_free(held);
 }
 
 
@@ -424,10 +434,14 @@ ngx_http_cs_chat_hub_keep(
     ngx_http_cs_chat_follow_t *follow, ngx_http_cs_chat_frame_t *frame)
 {
     ngx_http_cs_chat_held_t *held;
+    ngx_http_cs_chat_session_t *session;
 
     held = NULL;
+    session = follow->session;
 
-    if (follow->nheld < MAX_HELD) {
+    if (follow->nheld < MAX_HELD
+        && session->held + frame->len <= session->conf->output_limit)
+    {
         held = ngx_alloc(sizeof(ngx_http_cs_chat_held_t), hub.log);
     }
 
@@ -438,6 +452,7 @@ ngx_http_cs_chat_hub_keep(
 
     frame->refs++;
     held->frame = frame;
+    session->held += frame->len;
     ngx_queue_insert_tail(&follow->held, &held->queue);
     follow->nheld++;
 }

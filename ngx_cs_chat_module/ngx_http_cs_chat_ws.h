@@ -25,6 +25,7 @@ typedef struct ngx_http_cs_chat_session_s {
     ngx_queue_t asks;    /* its requests that await a reply */
     ngx_queue_t resumes; /* those of them that ask for many chats */
     ngx_uint_t nasks;    /* in both */
+    size_t held;         /* bytes of events that its joins hold back */
     ngx_uint_t event;    /* the last event that the hub has sent to it */
 
     /* Who it is. */

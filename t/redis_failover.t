@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use IO::Socket::IP;
 use Test::More;
 
 use lib 't/lib';
@@ -29,7 +30,13 @@ my $server = CSChat::Server->new(
     cs_chat_request_timeout 2s;
 END
 );
+my @ipv6 = ipv6() ? '::1' : ();
 my %at = (redis => $first, 'redis-2' => $second);
+
+# Whether this machine speaks IPv6 to itself.
+sub ipv6 {
+    return IO::Socket::IP->new(LocalHost => '::1', LocalPort => 0, Listen => 1);
+}
 
 # Servers of Redis beyond the one that CSChat::Server knows.
 sub start_other_redis {
@@ -42,7 +49,7 @@ sub start_other_redis {
         pid => spawn(
             log => $server->log_file($part),
             command => [
-                'redis-server', '--port', $port, '--bind', $at{$part},
+                'redis-server', '--port', $port, '--bind', $at{$part}, @ipv6,
                 '--unixsocket', "$dir/redis.sock", '--dir', $dir,
                 '--save', '', '--protected-mode', 'no'
             ]
@@ -149,6 +156,25 @@ subtest 'a name with several addresses' => sub {
         for $here, $there;
     $server->wait_ready;
     talk($here, $there, $chat, 'and all goes on');
+};
+
+subtest 'an IPv6 address' => sub {
+    plan skip_all => 'no IPv6 here' unless @ipv6;
+
+    start_other_redis('redis-2');
+    $dns->set('::1');
+    $server->stop_part('redis');
+    start_worker_at('[::1]');
+    ok $_->expect('resync', 15), 'is found' for $here, $there;
+    $server->wait_ready;
+    talk($here, $there, $chat, 'and all goes on');
+
+    $server->start_redis;
+    $dns->set($first, $second);
+    start_worker_at($first);
+    $server->stop_part('redis-2');
+    ok $_->expect('resync', 15), 'and left again' for $here, $there;
+    $server->wait_ready;
 };
 
 subtest 'Redis is made a replica' => sub {

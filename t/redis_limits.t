@@ -14,7 +14,8 @@ use CSChat::Server;
 use CSChat::Process qw(wait_until);
 
 # machine 0 has little room for bytes, machine 1 for requests
-my @limits = ('cs_chat_redis_buffer 1m;', 'cs_chat_max_requests 20;');
+my @limits = ('cs_chat_redis_buffer 1m;',
+    'cs_chat_max_requests 20; cs_chat_output_limit 64k;');
 my $server = CSChat::Server->new(
     machines => 2,
     nginx_workers => 1,
@@ -198,6 +199,43 @@ subtest 'requests that the chat worker does not answer' => sub {
     my %statuses;
     $statuses{$_->answer->{status}}++ for splice @waiting;
     is $statuses{201} // 0, 40, 'each is answered in the end';
+};
+
+subtest 'events that a join holds back' => sub {
+    my $looker = new_user($server, 'super-agent');
+    my $socket = $looker->websocket(machine => 1);
+    my $event = sub {
+        my ($n, $length) = @_;
+        my $text = 'x' x $length;
+
+        $server->redis('PUBLISH', 'cs_chat:events',
+            "CSC1 E src=elsewhere n=$n topics=chat:$chat\n"
+                . qq({"type":"made_up","data":{"n":$n,"text":"$text"}}));
+    };
+
+    for my $enough (1, 0) {
+        my $join = {chatId => $chat, afterSeq => 1_000_000};
+        my $first = $enough ? 1 : 3;
+
+        $server->freeze_part('worker-1');
+        $socket->send(join_chat => $join);
+        $socket->ask(ping => {});  # the join was read
+        $event->($first, $enough ? 100 : 40_000);
+        $event->($first + 1, $enough ? 100 : 40_000);
+        ok $socket->none('made_up'), 'nothing is seen before the answer';
+        $server->thaw_part('worker-1');
+        is $socket->expect('made_up')->{data}{n}, $first, 'then the first is';
+        if ($enough) {
+            is $socket->expect('made_up')->{data}{n}, 2, 'and the second';
+            ok $socket->none('resync'), 'that was all';
+            $socket->ask(leave_chat => {chatId => $chat});
+        } else {
+            ok $socket->expect('resync'),
+                'too much was held: the socket is told to look again';
+            ok $socket->none('made_up'), 'what found no room is not seen';
+        }
+    }
+    $socket->close;
 };
 
 subtest 'presence that found no room' => sub {
