@@ -43,7 +43,7 @@ sub new {
     }, $class;
 
     $self->{server} = $self->server_with(%{$o{server} // {}});
-    $self->{random} = $self->{seed} & 0x7fffffff;
+    $self->{random} = \(my $state = $self->{seed} & 0x7fffffff);
     $self->gather;
     return $self;
 }
@@ -70,9 +70,10 @@ sub server_with {
 # Numbers that depend on the seed and on nothing else.
 sub random {
     my ($self, $below) = @_;
+    my $state = $self->{random};
 
-    $self->{random} = ($self->{random} * 1103515245 + 12345) & 0x7fffffff;
-    return ($self->{random} >> 8) % $below;
+    $$state = ($$state * 1103515245 + 12345) & 0x7fffffff;
+    return ($$state >> 8) % $below;
 }
 
 sub shuffled {
@@ -123,28 +124,43 @@ sub gather {
 
 # ---- faults ----------------------------------------------------------------
 
-# Puts one fault in, waits until everyone is well again: true when that came
-# in time.
+# Puts one fault in, or several at once, and waits until everyone is well
+# again: true when that came in time.
 sub fault {
-    my ($self, $fault) = @_;
+    my ($self, @faults) = @_;
     my $began = clock();
-    my $name = $fault->{name};
+    my $name = join ' + ', map { $_->{name} } @faults;
+    my $kind = @faults > 1 ? scalar(@faults) . ' at once' : $name;
 
-    $self->{crowd}->tell('kind', kind => $name);
-    my $done = eval {
-        $fault->{inject}->($self);
-        pause(ref $fault->{hold} ? $fault->{hold}->($self) : $fault->{hold});
-        $fault->{end}->($self) if $fault->{end};
-        1;
-    };
+    $self->{crowd}->tell('kind', kind => $kind);
+    my $done = eval { $self->put_in(@faults); 1 };
     $self->complain("$name: $@") if !$done;
     my $ended = clock();
     my $well = $self->await_recovery($name);
 
-    $self->{faults}{$name}++;
+    $self->{faults}{$kind}++;
     $self->{say}->(sprintf '%-36s %5.1f s, well again after %4.1f s', $name,
         $ended - $began, clock() - $ended);
     return $done && $well;
+}
+
+# They begin with those that need the others' parts, and end the other way
+# round.  What one remembers is its own.
+sub put_in {
+    my ($self, @faults) = @_;
+    my ($hold) = sort { $b <=> $a }
+        map { ref $_->{hold} ? $_->{hold}->($self) : $_->{hold} } @faults;
+    my @order = CSChat::Chaos::Faults::in_order(@faults);
+    my %own = map { $_->{name} => bless {%$self}, ref $self } @order;
+
+    $_->{inject}->($own{$_->{name}}) for @order;
+    pause($hold);
+    for my $step (qw(end well)) {
+        for my $fault (reverse @order) {
+            $fault->{$step}->($own{$fault->{name}}) if $fault->{$step};
+        }
+    }
+    return;
 }
 
 sub await_recovery {

@@ -1,6 +1,6 @@
 # The faults that a chat has to bear: each with a name, the group of parts that
-# it strikes, what it does ("inject"), how long that lasts ("hold", seconds) and
-# how it ends.
+# it strikes, what it does ("inject"), how long that lasts ("hold", seconds), how
+# it ends ("end"), and what is waited for then ("well").
 
 package CSChat::Chaos::Faults;
 
@@ -30,6 +30,25 @@ sub faults {
     return (workers(), postgres(), redis(), nginx(), upgrade(), clients());
 }
 
+# Faults of several groups can be there at once but for those that wait for the
+# rest to work.
+my %order = (client => 0, nginx => 1, worker => 2, postgres => 3, redis => 4);
+
+sub in_order {
+    return sort { ($order{$a->{group}} // 0) <=> ($order{$b->{group}} // 0) }
+        @_;
+}
+
+# Two of different groups.
+sub pair {
+    my ($chaos) = @_;
+    my ($first, @others)
+        = $chaos->shuffled(grep { !$_->{alone} && $order{$_->{group}} } faults());
+    my ($second) = grep { $_->{group} ne $first->{group} } @others;
+
+    return ($first, $second);
+}
+
 # ---- chat workers ----------------------------------------------------------
 
 sub workers {
@@ -42,20 +61,21 @@ sub workers {
                 die "$worker ended with $status\n" if $status != 0;
             },
             end => \&return_workers,
+            well => \&three_workers,
         },
         {   name => 'worker: kill -9, and return',
             inject => sub { $_[0]->server->kill_part(some_worker($_[0])) },
             end => \&return_workers,
+            well => \&three_workers,
         },
         {   name => 'worker: hangs',
             hold => 2,
             inject => sub { freeze($_[0], some_worker($_[0])) },
-            end => sub {
-                thaw($_[0]);
-                $_[0]->await_shards(3);
-            },
+            end => \&thaw,
+            well => \&three_workers,
         },
         {   name => 'worker: one joins and leaves',
+            alone => 1,
             inject => sub {
                 $_[0]->server->start_worker(4);
                 $_[0]->await_shards(4);
@@ -64,13 +84,14 @@ sub workers {
                 my ($c) = @_;
                 my $status = $c->server->stop_part('worker-4');
                 die "worker-4 ended with $status\n" if $status != 0;
-                $c->await_shards(3);
             },
+            well => \&three_workers,
         },
         {   name => 'worker: all are killed',
             hold => 0.5,
             inject => sub { $_[0]->server->kill_part("worker-$_") for 1 .. 3 },
             end => \&return_workers,
+            well => \&three_workers,
         },
     );
 }
@@ -83,9 +104,10 @@ sub return_workers {
     for my $n (1 .. 3) {
         $c->server->start_worker($n) if !$c->server->pid("worker-$n");
     }
-    $c->await_shards(3);
     return;
 }
+
+sub three_workers { return $_[0]->await_shards(3) }
 
 # Stops parts in their tracks, until thaw().
 sub freeze {
@@ -109,41 +131,40 @@ sub thaw {
 # ---- PostgreSQL ------------------------------------------------------------
 
 sub postgres {
-    return map { {group => 'postgres', hold => 0.5, %$_} } (
+    return map { {
+        group => 'postgres',
+        hold => 0.5,
+        well => \&three_workers,
+        %$_
+    } } (
         {   name => 'PostgreSQL: a writer is cut off',
+            alone => 1,
             inject => sub {
                 my ($c) = @_;
                 my @held = CSChat::Chaos::held($c->server);
                 terminate($c, 'pid = ' . $held[$c->random(scalar @held)]);
             },
-            end => sub { $_[0]->await_shards(3) },
         },
         {   name => 'PostgreSQL: all sessions cut off',
             inject => sub {
                 terminate($_[0], "application_name = 'cs-chat-worker'");
             },
-            end => sub { $_[0]->await_shards(3) },
         },
         {   name => 'PostgreSQL: fast restart',
             inject => sub { restart_postgres($_[0], 'INT') },
-            end => sub { $_[0]->await_shards(3) },
         },
         {   name => 'PostgreSQL: immediate restart',
             inject => sub { restart_postgres($_[0], 'QUIT') },
-            end => sub { $_[0]->await_shards(3) },
         },
         {   name => 'PostgreSQL: messages are locked',
+            alone => 1,
             hold => 0,
             inject => \&lock_messages,
-            end => sub { $_[0]->await_shards(3) },
         },
         {   name => 'PostgreSQL: read-only',
             hold => 2,
             inject => sub { read_only($_[0], 'on') },
-            end => sub {
-                read_only($_[0], 'off');
-                $_[0]->await_shards(3);
-            },
+            end => sub { read_only($_[0], 'off') },
         },
     );
 }
@@ -276,11 +297,8 @@ sub nginx {
                 $c->{machine} = $c->random(2);
                 $c->{old} = [$c->server->reload_nginx($c->{machine})];
             },
-            end => sub {
-                my ($c) = @_;
-                gone($c, @{$c->{old}});
-                $c->server->wait_ready($c->{machine});
-            },
+            end => sub { gone($_[0], @{$_[0]{old}}) },
+            well => \&machine_ready,
         },
         {   name => 'nginx: a process is killed',
             inject => sub {
@@ -293,7 +311,7 @@ sub nginx {
                 kill 'KILL', $pid;
                 gone($c, $pid);
             },
-            end => sub { $_[0]->server->wait_ready($_[0]{machine}) },
+            well => \&machine_ready,
         },
         {   name => 'nginx: a process hangs',
             hold => 2,
@@ -311,7 +329,8 @@ sub nginx {
                 my $status = $c->server->stop_part("nginx-$machine", 'QUIT');
                 die "nginx ended with $status\n" if $status != 0;
             },
-            end => \&return_machine,
+            end => sub { $_[0]->server->start_nginx($_[0]{machine}) },
+            well => \&machine_ready,
         },
         {   name => 'nginx: a machine is killed',
             inject => sub {
@@ -319,7 +338,8 @@ sub nginx {
                 my $machine = $c->{machine} = $c->random(2);
                 $c->server->kill_part("nginx-$machine");
             },
-            end => \&return_machine,
+            end => sub { $_[0]->server->start_nginx($_[0]{machine}) },
+            well => \&machine_ready,
         },
     );
 }
@@ -347,13 +367,7 @@ sub upgrade {
     };
 }
 
-sub return_machine {
-    my ($c) = @_;
-
-    $c->server->start_nginx($c->{machine});
-    $c->server->wait_ready($c->{machine});
-    return;
-}
+sub machine_ready { return $_[0]->server->wait_ready($_[0]{machine}) }
 
 sub gone {
     my ($c, @pids) = @_;
