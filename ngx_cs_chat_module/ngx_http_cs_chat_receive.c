@@ -78,7 +78,13 @@ ngx_http_cs_chat_bus_receive(
 
     case CSC_BUS_EVENT:
         ngx_http_cs_chat_bus_count(&message);
-        ngx_http_cs_chat_order_event(&message, bytes);
+
+        /* before the resync that is due nobody would know of the gap */
+
+        if (!ngx_http_cs_chat_bus.missed) {
+            ngx_http_cs_chat_order_event(&message, bytes);
+        }
+
         break;
 
     case CSC_BUS_CONTROL:

@@ -194,6 +194,37 @@ subtest 'events that went by' => sub {
     is $joined->{data}{lastSeq}, $seq, 'from where the chat stands';
 };
 
+# A process that hears again, but can't serve yet: what it hears would come
+# before the word that something is missing.
+subtest 'events while the links come back' => sub {
+    plan skip_all => 'a Redis without ACL'
+        unless eval { $server->redis('ACL', 'WHOAMI') };
+    my $publish = sub {
+        $server->redis('PUBLISH', 'cs_chat:events', "CSC1 E src=elsewhere2"
+                . " n=$_[0] topics=role:agent\n{\"type\":\"news\",\"data\":$_[0]}");
+    };
+    my $heard_by = sub {
+        return $server->redis('PUBSUB', 'NUMSUB', 'cs_chat:events')->[1];
+    };
+
+    $publish->(1);
+    is $there->expect('news')->{data}, 1, 'events come';
+    my $processes = $heard_by->();
+    $server->redis('ACL', 'SETUSER', 'default', '-zrange');
+    $server->redis('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    ok wait_until(10, sub { $heard_by->() == $processes }), 'all hear again';
+    $publish->(2);
+    ok $there->none('news') && $there->none('resync'),
+        'but not yet who can not serve';
+    $server->redis('ACL', 'SETUSER', 'default', '+zrange');
+    $there->expect('resync', 10) or fail 'resync';
+    $publish->(3);
+    is $there->expect('news')->{data}, 3, 'first comes the word, then events';
+    $server->wait_ready;
+    recovers($here, 'messages are taken');
+    $_->drain for $here, $there, $watcher;
+};
+
 subtest 'clients that just leave' => sub {
     my @pids = $server->nginx_pids(0);
     $server->client('customer1')->get('users/me');
