@@ -129,7 +129,7 @@ sub lost {
 
     $self->{ready} = 0;
     $self->{journal}->count("ended: $why") if !$self->{stopped};
-    $_->uncertain for values %{$self->{readers}};
+    $_->uncertain($why) for values %{$self->{readers}};
     $self->{reactor}->cancel($self->{resume_timer});
     delete $self->{asked};
     for my $message ($self->awaited('socket')) {
@@ -212,7 +212,7 @@ sub resync {
 
     $self->{journal}->count('resyncs');
     $self->{resyncs}++;
-    $readers->{$_}->uncertain for @chats;
+    $readers->{$_}->uncertain('resync') for @chats;
     $self->want(@chats);
     return;
 }
@@ -253,6 +253,7 @@ sub resume {
     $self->{reactor}->cancel($self->{resume_timer});
     $self->{asked_after} = $self->{resyncs};
     $self->{asked} = {map { $_ => $self->{readers}{$_}->have } @chats};
+    $self->{readers}{$_}->trace("resume from $self->{asked}{$_}") for @chats;
     $self->{socket}->send(
         resume => {
             chats => [

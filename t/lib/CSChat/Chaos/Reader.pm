@@ -11,6 +11,8 @@ package CSChat::Chaos::Reader;
 use strict;
 use warnings;
 
+use CSChat::Chaos::Reactor qw(clock);
+
 sub new {
     my ($class, $journal, $who, $chat) = @_;
 
@@ -31,6 +33,7 @@ sub live {
     my ($self, $seq, $id, $client_id) = @_;
     my $expect = $self->{expect};
 
+    $self->trace("live $seq");
     if (defined $expect && $seq > $expect) {
         $self->fault("seq $seq came where $expect was due");
     }
@@ -59,6 +62,7 @@ sub take {
 sub certain {
     my ($self, $last) = @_;
 
+    $self->trace("resumed to $last");
     $self->fault("at seq $last by word, at $self->{have} by what came")
         if $self->{have} < $last;
     return $self->skip_to($last);
@@ -74,12 +78,29 @@ sub skip_to {
     return;
 }
 
-sub uncertain { delete $_[0]{expect}; return }
+sub uncertain {
+    my ($self, $why) = @_;
+
+    $self->trace($why);
+    delete $self->{expect};
+    return;
+}
+
+# The last steps, to tell with a fault.
+sub trace {
+    my ($self, $step) = @_;
+    my $steps = $self->{steps} //= [];
+
+    push @$steps, sprintf '%.3f %s', clock() - $self->{journal}{began}, $step;
+    shift @$steps if @$steps > 12;
+    return;
+}
 
 sub fault {
     my ($self, $what) = @_;
 
-    $self->{journal}->violation("$self->{who}, chat $self->{chat}: $what");
+    $self->{journal}->violation("$self->{who}, chat $self->{chat}: $what ("
+            . join(', ', @{$self->{steps} // []}) . ')');
     return;
 }
 
