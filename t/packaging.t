@@ -78,6 +78,21 @@ SKIP: {
     ok(nginx_accepts($tls), 'with TLS and HTTP/2 too') or diag $said;
 }
 
+# as the container's start fills it in
+my $container = slurp('packaging/docker/nginx.conf.in');
+my %filled = (
+    RESOLVER => 'resolver 127.0.0.11 valid=5s;',
+    REDIS => 'redis.invalid:6379',  # nobody knows it yet
+    KEY_FILE => "$dir/jwt.key",
+    ORIGINS => 'off',
+);
+$container =~ s/\@(\w+)\@/$filled{$1}/g;
+$container =~ s{modules/(ngx_http_cs_chat_module\.so)}{CSChat::Server::module()}e;
+$container =~ s{/dev/std\w+}{$dir/container.log}g;
+$container =~ s{^user .*|^worker_rlimit_nofile .*}{}mg;
+$container =~ s{/run/nginx\.pid}{$dir/nginx.pid};
+ok(nginx_accepts($container), 'so does that of the container') or diag $said;
+
 ok(nginx_accepts("load_module @{[CSChat::Server::module()]};\n"
             . "error_log $dir/error.log;\npid $dir/nginx.pid;\n"
             . "events {}\n"),
