@@ -1,6 +1,7 @@
 # What a chat worker holds in memory is bounded: with PostgreSQL or Redis
 # frozen it refuses, or gives up, what is above its limits, at once, keeps its
-# size, and goes on as soon as they do.
+# size, and goes on as soon as they do.  After a long stop of its own it does
+# not start what nobody waits for any more.
 
 use strict;
 use warnings;
@@ -130,6 +131,36 @@ subtest 'many requests' => sub {
 
 subtest 'large requests' => sub {
     limited('large', 300, 250_000, 17);
+};
+
+subtest 'a worker that was stopped for long' => sub {
+    my $before = stored();
+    my $send = "op=messages.send $user chat=$chat";
+    my @message = (shard => $chat, body => '{"content":"late"}');
+
+    $server->freeze_part('worker-1');
+    my $old = $bus->request("$send ttl=2000", @message);
+    my $patient = $bus->request("$send ttl=60000", @message);
+    select undef, undef, undef, 3.5;
+    $server->thaw_part('worker-1');
+    my $fresh = $bus->request("op=users.me $user ttl=60000",
+        shard => $id{customer1});
+    is($bus->reply($patient)->{status}, 201, 'does what is still waited for');
+    is($bus->reply($fresh)->{status}, 200, 'and what is new');
+    is($bus->reply($old, 0.1), undef, 'not what its asker has given up');
+    is(stored(), $before + 1, 'nothing of that is stored');
+
+    ok(
+        wait_until(
+            10,
+            sub {
+                my $reply = $bus->ask("op=users.me $user ttl=1000",
+                    shard => $id{customer1}, seconds => 1);
+                return $reply && $reply->{status} == 200;
+            }
+        ),
+        'soon it trusts what is new again'
+    );
 };
 
 subtest 'a frozen Redis' => sub {

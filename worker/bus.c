@@ -8,6 +8,7 @@
 
 #define BUS_HEARTBEAT 1000 /* ms */
 #define BUS_DEAF 6         /* heartbeats that are not heard */
+#define BUS_LATE 3000      /* ms since one was sent that was heard */
 
 static csc_str_t
 bus_view(const char *text, size_t len)
@@ -242,6 +243,32 @@ bus_bad(bus_t *bus, const char *why, csc_str_t op)
         LOG_TEXT("op", name), LOG_NUMBER("suppressed", suppressed));
 }
 
+/*
+ * How old a request may be that comes just now, where that is much: Redis
+ * gives in order, so it came to Redis after the last heartbeat that we heard.
+ * A long time means that we, or Redis, were kept from running.
+ */
+static uint64_t
+bus_age(const bus_t *bus)
+{
+    uint64_t age = uv_now(bus->loop) - bus->sent;
+
+    return age > BUS_LATE ? age : 0;
+}
+
+static void
+bus_set_deadline(const bus_t *bus, request_t *request)
+{
+    uint64_t ttl = request->message.ttl, age = bus_age(bus);
+
+    request->received = uv_hrtime();
+
+    if (ttl > 0 && ttl < 1000000000) {
+        ttl = ttl > age ? ttl - age : 0;
+        request->deadline = request->received + ttl * 1000000;
+    }
+}
+
 static void
 bus_receive(bus_channel_t *channel, csc_str_t data)
 {
@@ -278,10 +305,7 @@ bus_receive(bus_channel_t *channel, csc_str_t data)
     }
 
     request->shard = channel->shard;
-    request->received = uv_hrtime();
-    if (message->ttl > 0 && message->ttl < 1000000000) {
-        request->deadline = request->received + message->ttl * 1000000;
-    }
+    bus_set_deadline(bus, request);
 
     bus->requests++;
     bus->inflight++;
@@ -361,11 +385,31 @@ static void
 bus_on_own(redisAsyncContext *context, void *reply, void *data)
 {
     bus_t *bus = data;
+    redisReply *answer = reply;
+    csc_bus_message_t message;
+    csc_str_t text;
+    const char *why;
 
     (void) context;
 
-    if (reply != NULL) {
-        bus->heard = bus->beat;
+    if (answer == NULL) {
+        return;
+    }
+
+    bus->heard = bus->beat;
+
+    if (answer->type != REDIS_REPLY_ARRAY || answer->elements != 3
+        || answer->element[2]->type != REDIS_REPLY_STRING)
+    {
+        return;
+    }
+
+    text = bus_view(answer->element[2]->str, answer->element[2]->len);
+
+    if (csc_bus_decode(text, &message, &why) == CSC_OK
+        && csc_str_is(message.src, bus->src) && message.n <= uv_now(bus->loop))
+    {
+        bus->sent = message.n;
     }
 }
 
@@ -456,6 +500,7 @@ bus_on_subscriber_ready(void *data)
     bus_meet(&bus->subscriber, &bus->publisher);
     redis_link_hurry(&bus->publisher);
     bus->heard = bus->beat;
+    bus->sent = uv_now(bus->loop);
     redis_link_command(&bus->subscriber, bus_on_own, bus, 2, argv, NULL);
     bus_on_link_ready(bus);
 }
@@ -482,6 +527,7 @@ bus_on_publisher_ready(void *data)
     redis_link_hurry(&bus->subscriber);
     bus->answered = bus->beat;
     bus->heard = bus->answered;
+    bus->sent = uv_now(bus->loop);
     bus_on_link_ready(bus);
 }
 
@@ -546,6 +592,7 @@ bus_on_heartbeat(uv_timer_t *timer)
         message.src = bus_view(bus->src, BUS_SRC_LEN);
         message.n = bus->n;
         bus_publish(bus, bus->events, &message, bus_on_answer);
+        message.n = uv_now(bus->loop);
         bus_publish(bus, bus->own, &message, NULL);
         redis_link_ask_role(&bus->publisher);
     }

@@ -69,6 +69,7 @@ typedef struct bus_s {
     uint64_t beat;     /* number of the last heartbeat */
     uint64_t heard;    /* the one at which our own came back */
     uint64_t answered; /* the one at which Redis answered one */
+    uint64_t sent;     /* when the last one that we heard was sent, ms */
 
     char src[BUS_SRC_LEN + 1];
     uint64_t n; /* number of the last event */
