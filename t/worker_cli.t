@@ -108,6 +108,9 @@ subtest '--check' => sub {
     fails('a Redis that wants no password',
         qr/^error Redis: .*(?:AUTH|password)/mi,
         {REDIS_URL => "unix://:$secret\@" . $server->redis_socket}, '--check');
+    $server->redis('REPLICAOF', '127.0.0.1', 1);
+    fails('a replica', qr/^error Redis: .*: it is a replica$/m, {}, '--check');
+    $server->redis('REPLICAOF', 'NO', 'ONE');
     fails('no PostgreSQL', qr/^error PostgreSQL: .*refused/m,
         {DATABASE_URL => "postgres://chat:$secret\@127.0.0.1:1/chat"},
         '--check');

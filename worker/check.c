@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "migrate.h"
+#include "redis_role.h"
 
 #define CHECK_POSTGRESQL 120000 /* the oldest version that will do */
 
@@ -92,6 +93,17 @@ check_redis_greet(redisContext *context, const redis_address_t *address)
 }
 
 static int
+check_redis_replica(redisContext *context)
+{
+    redisReply *hello = redisCommand(context, "HELLO");
+    int replica = redis_role_replica(hello);
+
+    freeReplyObject(hello);
+
+    return replica;
+}
+
+static int
 check_redis(const config_t *config, const redis_address_t *address)
 {
     redisContext *context = check_redis_connect(config, address);
@@ -110,6 +122,12 @@ check_redis(const config_t *config, const redis_address_t *address)
             ok              ? ""
             : reply != NULL ? reply->str
                             : context->errstr);
+
+        if (ok && check_redis_replica(context)) {
+            ok = 0;
+            snprintf(
+                text, sizeof(text), "%s: %s", address->text, REDIS_IS_REPLICA);
+        }
     }
 
     if (reply != NULL) {

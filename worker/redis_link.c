@@ -6,6 +6,7 @@
 #include "backoff.h"
 #include "log.h"
 #include "redis_link.h"
+#include "redis_role.h"
 #include "redis_uv.h"
 
 #define REDIS_STEADY 5000 /* ms after which a link counts as sound */
@@ -71,31 +72,14 @@ redis_link_on_ready(redisAsyncContext *context, void *reply, void *data)
     link->handlers.ready(link->handlers.data);
 }
 
-/* HELLO is allowed to every user; an older Redis answers with an error. */
+/* HELLO is allowed to every user, whatever his rights. */
 static void
 redis_link_on_role(redisAsyncContext *context, void *reply, void *data)
 {
     redis_link_t *link = data;
-    redisReply *hello = reply, *name, *value;
-    size_t i;
 
-    if (hello == NULL || hello->type != REDIS_REPLY_ARRAY
-        || link->context != context)
-    {
-        return;
-    }
-
-    for (i = 0; i + 1 < hello->elements; i += 2) {
-        name = hello->element[i];
-        value = hello->element[i + 1];
-        if (name->type == REDIS_REPLY_STRING
-            && value->type == REDIS_REPLY_STRING
-            && strcmp(name->str, "role") == 0
-            && strcmp(value->str, "master") != 0)
-        {
-            redis_link_restart(link, "it is a replica");
-            return;
-        }
+    if (link->context == context && redis_role_replica(reply)) {
+        redis_link_restart(link, REDIS_IS_REPLICA);
     }
 }
 
