@@ -283,6 +283,18 @@ subtest 'the chat worker follows the name' => sub {
     start_other_redis('redis-2');
     $server->wait_ready;
     talk($here, $there, $chat, 'the last one, while there is no name');
+
+    # nothing tells the two that their Redis is gone
+    redis_of('redis')->command('REPLICAOF', 'NO', 'ONE');
+    $_->drain for $here, $there;
+    set_hosts($first);
+    $dns->set($first);
+    $server->freeze_part('redis-2');
+    ok $_->expect('resync', 20), 'one that hangs is left'
+        for $here, $there;
+    $server->wait_ready;
+    talk($here, $there, $chat, 'for the one that the name leads to now');
+    $server->thaw_part('redis-2');
 };
 
 $server->finish;

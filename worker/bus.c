@@ -557,7 +557,9 @@ bus_check_links(bus_t *bus)
     }
 
     if (now - bus->answered > BUS_DEAF) {
+        /* what one link leads to is out of reach by the other as well */
         redis_link_restart(&bus->publisher, "no answer to PUBLISH");
+        redis_link_restart(&bus->subscriber, "no answer to PUBLISH");
         return;
     }
 
