@@ -456,5 +456,53 @@ subtest 'one that is frozen' => sub {
     is($again->{status}, 201, 'a repeat is stored');
 };
 
+subtest 'one that hangs' => sub {
+    plan skip_all => 'PostgreSQL before 14 ends no idle session'
+        if $server->{pg}->version < 14;
+    $server->stop_part('worker-2');
+    $server->start_worker(2, CS_CHAT_HANG_TIMEOUT => '3s');
+    even('at start');
+    my $theirs = chat_of(2);
+    $server->freeze_part('worker-2');
+    my $start = time;
+    ok(wait_until(15, sub { (holding()->{name(1)} // 0) == 64 }),
+        'PostgreSQL ends its session, and the other takes over');
+    note(sprintf '%.1f s', time - $start);
+    send_message($theirs, 'goes on');
+    $server->thaw_part('worker-2');
+    even('it comes back');
+};
+
+subtest 'all without Redis for longer than that' => sub {
+    $server->stop_part('worker-1');
+    my ($session) = $server->sql('SELECT pid FROM pg_locks'
+            . " WHERE locktype = 'advisory' AND objid = 64");
+    $server->stop_part('redis');
+    ok(
+        wait_until(
+            $limit,
+            sub {
+                !$server->sql('SELECT count(*) FROM pg_locks'
+                        . " WHERE locktype = 'advisory' AND objid < 64");
+            }
+        ),
+        'shards are given up'
+    );
+    is(
+        wait_until(
+            4,
+            sub {
+                !$server->sql("SELECT count(*) FROM pg_stat_activity"
+                        . " WHERE pid = $session");
+            }
+        ),
+        undef,
+        'its session stays'
+    );
+    $server->start_redis;
+    $bus = CSChat::Bus->new($server, 'test')->listen_events;
+    served('again');
+};
+
 $server->finish;
 done_testing;

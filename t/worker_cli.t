@@ -172,6 +172,9 @@ subtest 'the file' => sub {
         "readers\n" => qr/:1: "readers" must be a number/,
         "presence_grace 1h\n" =>
             qr/:1: "presence_grace" must be .* ms \(units: ms, s, m\)$/m,
+        "hang_timeout 2s\n" =>
+            qr/:1: "hang_timeout" must be a number from 3000 to 3600000 ms/,
+        "hang_timeout 61m\n" => qr/:1: "hang_timeout" must be a number/,
         "statement_timeout 99ms\n" =>
             qr/:1: "statement_timeout" must be a number from 100 /,
         "max_queue_size 1023k\n" =>

@@ -29,6 +29,7 @@ typedef struct {
     uint64_t statement_timeout; /* ms */
     uint64_t connect_timeout;   /* ms */
     uint64_t shutdown_timeout;  /* ms */
+    uint64_t hang_timeout;      /* ms */
     uint64_t presence_grace;    /* ms */
     uint64_t presence_lease;    /* ms */
 

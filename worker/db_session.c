@@ -16,6 +16,10 @@
     " SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;"          \
     " SET tcp_keepalives_count = 3; SET statement_timeout = %llu"
 
+/* PostgreSQL itself ends the session of a worker that hangs. */
+#define DB_SETTINGS_WRITER "; SET idle_session_timeout = %llu"
+#define DB_SETTINGS_WRITER_VERSION 140000
+
 static void db_session_on_event(uv_poll_t *poll, int status, int events);
 
 static void db_session_on_timer(uv_timer_t *timer);
@@ -150,11 +154,33 @@ db_session_break(db_session_t *session)
 
 /* --- connecting --- */
 
+static int
+db_session_greet(db_session_t *session)
+{
+    const config_t *config = session->db->config;
+    char settings[1024];
+    size_t used;
+
+    used = (size_t) snprintf(settings, sizeof(settings), DB_SETTINGS,
+        (unsigned long long) config->statement_timeout);
+
+    if (session->writer
+        && PQserverVersion(session->conn) >= DB_SETTINGS_WRITER_VERSION)
+    {
+        snprintf(settings + used, sizeof(settings) - used, DB_SETTINGS_WRITER,
+            (unsigned long long) config->hang_timeout);
+    }
+
+    return PQsetnonblocking(session->conn, 1) == 0
+                   && PQsendQuery(session->conn, settings)
+               ? CSC_OK
+               : CSC_ERROR;
+}
+
 static void
 db_session_connect_step(db_session_t *session)
 {
     PostgresPollingStatusType status;
-    char settings[1024];
     int rc;
 
     if (session->poll != NULL) {
@@ -178,12 +204,9 @@ db_session_connect_step(db_session_t *session)
         return;
     }
 
-    snprintf(settings, sizeof(settings), DB_SETTINGS,
-        (unsigned long long) session->db->config->statement_timeout);
     session->state = DB_SESSION_GREETING;
 
-    if (PQsetnonblocking(session->conn, 1) != 0
-        || !PQsendQuery(session->conn, settings)
+    if (db_session_greet(session) != CSC_OK
         || db_session_arm(session, UV_READABLE | UV_WRITABLE) != CSC_OK)
     {
         db_session_lost(session, PQerrorMessage(session->conn));

@@ -319,7 +319,7 @@ shards_on_view(void *data, db_status_e status, const PGresult *result)
  * A worker that can't hear requests leaves its shards to those who can, and
  * is not counted.
  */
-static int
+static void
 shards_check_bus(shards_t *shards)
 {
     if (shards->lost == 0) {
@@ -337,8 +337,6 @@ shards_check_bus(shards_t *shards)
         shards_release(shards, CSC_BUS_SHARDS);
         shards_call(shards, STATEMENT_SHARDS_LEAVE, NULL, shards_on_ignored);
     }
-
-    return shards->entered;
 }
 
 /* A short break is none; after it, or when it has become a long one, we look. */
@@ -367,7 +365,12 @@ shards_on_timer(uv_timer_t *timer)
     shards_schedule(shards, SHARDS_INTERVAL);
     shards_unlock_drained(shards);
 
-    if (!shards->stopping && shards_check_bus(shards) && !shards->viewing) {
+    if (!shards->stopping) {
+        shards_check_bus(shards);
+    }
+
+    /* also a sign of life, without which PostgreSQL ends the session */
+    if (!shards->viewing) {
         shards->viewing = 1;
         if (shards_call(shards, STATEMENT_SHARDS_VIEW, NULL, shards_on_view)
             != CSC_OK) {
