@@ -26,6 +26,8 @@ struct ngx_http_cs_chat_resume_s {
     ngx_uint_t count;
     ngx_uint_t asked;
     ngx_uint_t settled; /* of those that were asked */
+    ngx_msec_t began;
+    csc_error_e failure; /* of a chat that had no answer */
     ngx_http_cs_chat_resumed_t chats[];
 };
 
@@ -35,6 +37,8 @@ static const char *ngx_http_cs_chat_resume_read(
 static const char *ngx_http_cs_chat_resume_chat(
     csc_str_t text, u_char *scratch, ngx_http_cs_chat_resume_t *resume);
 static void ngx_http_cs_chat_resume_ask(
+    ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_resume_t *resume);
+static ngx_uint_t ngx_http_cs_chat_resume_is_late(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_resume_t *resume);
 static ngx_int_t ngx_http_cs_chat_resume_send(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_resume_t *resume,
@@ -83,6 +87,7 @@ ngx_http_cs_chat_resume(ngx_http_cs_chat_session_t *session,
         return;
     }
 
+    resume->began = ngx_current_msec;
     ngx_queue_insert_tail(&session->resumes, &resume->queue);
     session->nasks++;
 
@@ -193,11 +198,32 @@ ngx_http_cs_chat_resume_ask(
     {
         place = resume->asked++;
 
+        if (ngx_http_cs_chat_resume_is_late(session, resume)) {
+            ngx_http_cs_chat_resume_failed(
+                session, resume, place, resume->failure);
+            continue;
+        }
+
         if (ngx_http_cs_chat_resume_send(session, resume, place) != NGX_OK) {
             ngx_http_cs_chat_resume_failed(
                 session, resume, place, CSC_E_BACKEND_UNAVAILABLE);
         }
     }
+}
+
+
+/*
+ * A client does not wait for one deadline after the other: once the time of a
+ * request is over and there was no answer for a chat, the rest is left too.
+ */
+
+static ngx_uint_t
+ngx_http_cs_chat_resume_is_late(
+    ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_resume_t *resume)
+{
+    return resume->failure != CSC_E_NONE
+           && ngx_current_msec - resume->began
+                  >= session->conf->request_timeout;
 }
 
 
@@ -258,6 +284,7 @@ ngx_http_cs_chat_resume_reply(
     session = ask->session;
 
     if (reply == NULL) {
+        ask->resume->failure = error;
         ngx_http_cs_chat_resume_failed(session, ask->resume, ask->place, error);
         ngx_http_cs_chat_followed(ask, NULL);
         return;

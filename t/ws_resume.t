@@ -286,6 +286,14 @@ subtest 'when the worker is away' => sub {
     $server->wait_ready;
     ($seqs, $answer) = resume($socket, $chat => 0);
     is_deeply($seqs, {$chat => [1, 2]}, 'and can be asked again');
+
+    # one deadline after the other would be far beyond what is waited for here
+    my @chats = map { $customer->new_chat(agentId => $agent->id) } 1 .. 100;
+    $server->freeze_part('worker-1');
+    ($seqs, $answer) = resume($socket, map { $_ => 0 } @chats);
+    is_deeply([map { $_->{error} } @$answer], [('BACKEND_TIMEOUT') x 100],
+        'one that hangs does not keep a client waiting');
+    $server->thaw_part('worker-1');
     $socket->close;
 };
 

@@ -18,6 +18,7 @@ use CSChat::Chaos::Request;
 use CSChat::Chaos::Socket;
 
 my $answer_time = 5;  # seconds for an answer to anything
+my $resume_time = 8;  # and to this, which may ask twice
 my $silence = 8;  # seconds without a frame until it asks whether one is there
 my $at_once = 3;  # messages that may await their acknowledgement
 my $page = 200;  # messages that one HTTP request brings
@@ -262,7 +263,7 @@ sub resume {
         }
     );
     $self->{resume_timer}
-        = $self->{reactor}->after($answer_time, sub { $self->unresumed });
+        = $self->{reactor}->after($resume_time, sub { $self->unresumed });
     return;
 }
 
@@ -398,7 +399,7 @@ sub transmit {
     $message->{timer} = $self->{reactor}->after(
         $answer_time,
         sub {
-            $self->{journal}->count('no answer to a message');
+            $self->{journal}->unanswered;
             $self->later($message);
         }
     );
