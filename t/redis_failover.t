@@ -68,6 +68,30 @@ sub redis_of {
         : "$server->{dir}/$part/redis.sock");
 }
 
+# To be called before something that a log is to tell of: what is returned
+# waits for it.
+sub hears {
+    my ($part, $pattern) = @_;
+    my $length = length $server->log_text($part);
+
+    return sub {
+        wait_until(15,
+            sub { substr($server->log_text($part), $length) =~ $pattern });
+    };
+}
+
+# Until nginx and the chat worker are at a Redis with all of their links.
+sub found_at {
+    my ($part) = @_;
+
+    return wait_until(15, sub {
+        my %links;
+        $links{$_}++ for eval { redis_of($part)->command('CLIENT', 'LIST') }
+            =~ /name=cs-chat-(\S+)/g;
+        return keys %links == 4;
+    });
+}
+
 sub start_worker_at {
     my ($address) = @_;
 
@@ -179,11 +203,13 @@ subtest 'an IPv6 address' => sub {
 
 subtest 'Redis is made a replica' => sub {
     start_other_redis('redis-2');
+    my @heard = (
+        hears('nginx-0', qr/is given up: it is a replica/),
+        hears('worker-1', qr/"reason":"it is a replica"/)
+    );
     redis_of('redis')->command('REPLICAOF', $second, $port);
-    ok $server->wait_log('nginx-0', qr/is given up: it is a replica/, 15),
-        'it is left';
-    ok $server->wait_log('worker-1', qr/"reason":"it is a replica"/, 15),
-        'by the chat worker too';
+    ok $heard[0]->(), 'it is left';
+    ok $heard[1]->(), 'by the chat worker too';
     start_worker_at($second);
     ok $_->expect('resync', 15), 'its master is found' for $here, $there;
     $server->wait_ready;
@@ -268,21 +294,25 @@ subtest 'the chat worker follows the name' => sub {
     $dns->set($first, '::1', $second);
     $server->start_redis;
     $server->stop_part('redis-2');
+    ok found_at('redis'), 'the one of several that is alive is found';
     $server->wait_ready;
-    talk($here, $there, $chat, 'the one of several that is alive');
+    talk($here, $there, $chat, 'and serves');
 
     start_other_redis('redis-2');
+    my $heard = hears('worker-1', qr/"reason":"it is a replica"/);
     redis_of('redis')->command('REPLICAOF', $second, $port);
-    $server->wait_log('worker-1', qr/"reason":"it is a replica"/, 15);
+    ok $heard->(), 'one that became a replica is left';
+    ok found_at('redis-2'), 'for its master';
     $server->wait_ready;
-    talk($here, $there, $chat, 'the master of one that became a replica');
+    talk($here, $there, $chat, 'which serves');
 
     # the name can't be resolved, but the address is still right
     set_hosts();
     $server->stop_part('redis-2');
     start_other_redis('redis-2');
+    ok found_at('redis-2'), 'the last one is found while there is no name';
     $server->wait_ready;
-    talk($here, $there, $chat, 'the last one, while there is no name');
+    talk($here, $there, $chat, 'and serves');
 
     # nothing tells the two that their Redis is gone
     redis_of('redis')->command('REPLICAOF', 'NO', 'ONE');
@@ -292,8 +322,9 @@ subtest 'the chat worker follows the name' => sub {
     $server->freeze_part('redis-2');
     ok $_->expect('resync', 20), 'one that hangs is left'
         for $here, $there;
+    ok found_at('redis'), 'for the one that the name leads to now';
     $server->wait_ready;
-    talk($here, $there, $chat, 'for the one that the name leads to now');
+    talk($here, $there, $chat, 'which serves');
     $server->thaw_part('redis-2');
 };
 
