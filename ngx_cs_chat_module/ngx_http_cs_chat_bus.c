@@ -3,6 +3,7 @@
 #include "ngx_http_cs_chat_order.h"
 #include "ngx_http_cs_chat_presence.h"
 #include "ngx_http_cs_chat_source.h"
+#include "ngx_http_cs_chat_typing.h"
 
 #include <openssl/rand.h>
 
@@ -48,6 +49,7 @@ ngx_http_cs_chat_bus_init(ngx_http_cs_chat_main_conf_t *conf, ngx_log_t *log)
     ngx_http_cs_chat_calls_init(log);
     ngx_http_cs_chat_sources_init(log);
     ngx_http_cs_chat_order_init(&conf->order, log);
+    ngx_http_cs_chat_typing_init(conf->typing_timeout, log);
 
     if (ngx_http_cs_chat_bus_names() != NGX_OK) {
         return NGX_ERROR;
@@ -133,6 +135,7 @@ ngx_http_cs_chat_bus_exit(void)
     ngx_http_cs_chat_link_close(&ngx_http_cs_chat_bus.subscriptions);
     ngx_http_cs_chat_sources_forget();
     ngx_http_cs_chat_order_forget();
+    ngx_http_cs_chat_typing_exit();
 
     if (ngx_http_cs_chat_bus.pulse.timer_set) {
         ngx_del_timer(&ngx_http_cs_chat_bus.pulse);

@@ -74,6 +74,9 @@ static ngx_http_cs_chat_range_t order_chats = { NGX_HTTP_CS_CHAT_NUMBER, 1,
 static ngx_http_cs_chat_range_t order_wait = { NGX_HTTP_CS_CHAT_MSEC, 100,
     60000, "a time from 100ms to 1m" };
 
+static ngx_http_cs_chat_range_t typing_timeout = { NGX_HTTP_CS_CHAT_MSEC, 500,
+    60000, "a time from 500ms to 1m" };
+
 static ngx_http_cs_chat_range_t drain_time = { NGX_HTTP_CS_CHAT_MSEC, 0,
     3600000, "a time from 0s to 1h" };
 
@@ -113,6 +116,10 @@ ngx_command_t ngx_http_cs_chat_commands[] = {
     { ngx_string("cs_chat_order_buffer"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
         ngx_http_cs_chat_set_range, NGX_HTTP_MAIN_CONF_OFFSET,
         IN_MAIN(order.buffer), &output_limit },
+
+    { ngx_string("cs_chat_typing_timeout"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_MAIN_CONF_OFFSET,
+        IN_MAIN(typing_timeout), &typing_timeout },
 
     { ngx_string("cs_chat_prefix"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
         ngx_http_cs_chat_set_prefix, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
@@ -223,6 +230,7 @@ ngx_http_cs_chat_create_main_conf(ngx_conf_t *cf)
 
     conf->redis_buffer = NGX_CONF_UNSET_SIZE;
     conf->max_requests = NGX_CONF_UNSET_UINT;
+    conf->typing_timeout = NGX_CONF_UNSET_MSEC;
     conf->order.chats = NGX_CONF_UNSET_UINT;
     conf->order.wait = NGX_CONF_UNSET_MSEC;
     conf->order.buffer = NGX_CONF_UNSET_SIZE;
@@ -246,6 +254,7 @@ ngx_http_cs_chat_init_main_conf(ngx_conf_t *cf, void *conf)
 
     ngx_conf_init_size_value(mcf->redis_buffer, 16777216);
     ngx_conf_init_uint_value(mcf->max_requests, 65536);
+    ngx_conf_init_msec_value(mcf->typing_timeout, 6000);
     ngx_conf_init_uint_value(mcf->order.chats, 65536);
     ngx_conf_init_msec_value(mcf->order.wait, 3000);
     ngx_conf_init_size_value(mcf->order.buffer, 4194304);

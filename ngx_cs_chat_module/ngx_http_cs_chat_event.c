@@ -6,6 +6,7 @@
 
 #include "ngx_http_cs_chat_event.h"
 #include "ngx_http_cs_chat_time.h"
+#include "ngx_http_cs_chat_typing.h"
 #include "ngx_http_cs_chat_zone.h"
 
 
@@ -26,6 +27,9 @@ static ngx_int_t ngx_http_cs_chat_event_read(
 static u_char *ngx_http_cs_chat_event_scratch(size_t size, ngx_log_t *log);
 static void ngx_http_cs_chat_event_request(ngx_http_cs_chat_session_t *session,
     csc_op_e op, csc_str_t text, csc_json_field_t *fields);
+static ngx_int_t ngx_http_cs_chat_event_begin(
+    ngx_http_cs_chat_session_t *session, csc_op_e op, csc_str_t chat,
+    csc_json_field_t *fields);
 static void ngx_http_cs_chat_event_reply(
     void *data, csc_bus_message_t *reply, csc_error_e error);
 static void ngx_http_cs_chat_event_answer(
@@ -185,15 +189,8 @@ ngx_http_cs_chat_event_request(ngx_http_cs_chat_session_t *session, csc_op_e op,
     chat.data = id;
     chat.len = CSC_UUID_LEN;
 
-    if (op == CSC_OP_CHATS_JOIN
-        && ngx_http_cs_chat_follow(session, chat) != NGX_OK) {
-        ngx_http_cs_chat_event_refuse(session, CSC_E_BACKEND_UNAVAILABLE,
-            "This connection has joined too many chats.", NULL, fields);
+    if (ngx_http_cs_chat_event_begin(session, op, chat, fields) != NGX_OK) {
         return;
-    }
-
-    if (op == CSC_OP_CHATS_LEAVE) {
-        ngx_http_cs_chat_unfollow(session, chat);
     }
 
     ask = ngx_http_cs_chat_event_ask(
@@ -206,6 +203,49 @@ ngx_http_cs_chat_event_request(ngx_http_cs_chat_session_t *session, csc_op_e op,
 
     if (ngx_http_cs_chat_event_send(ask, text) != NGX_OK) {
         ngx_http_cs_chat_event_reply(ask, NULL, CSC_E_BACKEND_UNAVAILABLE);
+    }
+}
+
+
+/* What an event means to this process; NGX_DECLINED where that was all. */
+
+static ngx_int_t
+ngx_http_cs_chat_event_begin(ngx_http_cs_chat_session_t *session, csc_op_e op,
+    csc_str_t chat, csc_json_field_t *fields)
+{
+    u_char *id;
+
+    id = (u_char *) chat.data;
+
+    switch (op) {
+    case CSC_OP_CHATS_JOIN:
+        if (ngx_http_cs_chat_follow(session, chat) == NGX_OK) {
+            return NGX_OK;
+        }
+
+        ngx_http_cs_chat_event_refuse(session, CSC_E_BACKEND_UNAVAILABLE,
+            "This connection has joined too many chats.", NULL, fields);
+        return NGX_DECLINED;
+
+    case CSC_OP_CHATS_LEAVE:
+        ngx_http_cs_chat_typing_leave(session, id);
+        ngx_http_cs_chat_unfollow(session, chat);
+        return NGX_OK;
+
+    case CSC_OP_MESSAGES_SEND:
+        (void) ngx_http_cs_chat_typing_stops(session, id);
+        return NGX_OK;
+
+    case CSC_OP_TYPING_START:
+        return ngx_http_cs_chat_typing_starts(session, id) ? NGX_OK
+                                                           : NGX_DECLINED;
+
+    case CSC_OP_TYPING_STOP:
+        return ngx_http_cs_chat_typing_stops(session, id) ? NGX_OK
+                                                          : NGX_DECLINED;
+
+    default:
+        return NGX_OK;
     }
 }
 
@@ -348,6 +388,11 @@ ngx_http_cs_chat_event_answer(
 
     if (ask->op == CSC_OP_CHATS_JOIN) {
         ngx_http_cs_chat_followed(ask, reply);
+    }
+
+    if (ask->op == CSC_OP_TYPING_START
+        && (reply == NULL || reply->status != 200)) {
+        (void) ngx_http_cs_chat_typing_stops(session, ask->chat);
     }
 }
 

@@ -50,6 +50,8 @@ static ngx_http_cs_chat_frame_t *ngx_http_cs_chat_hub_frame(
     csc_bus_message_t *event);
 static void ngx_http_cs_chat_hub_deliver(ngx_http_cs_chat_topic_t *topic,
     ngx_http_cs_chat_frame_t *frame, csc_str_t except);
+static ngx_uint_t ngx_http_cs_chat_hub_excepted(
+    ngx_http_cs_chat_session_t *session, csc_str_t except);
 static void ngx_http_cs_chat_hub_keep(
     ngx_http_cs_chat_follow_t *follow, ngx_http_cs_chat_frame_t *frame);
 static void ngx_http_cs_chat_hub_restrict(csc_bus_message_t *event);
@@ -577,7 +579,9 @@ ngx_http_cs_chat_hub_frame(csc_bus_message_t *event)
         ngx_memcpy(payload, event->body.data, event->body.len);
         frame->seq = event->seq;
         frame->legacy = csc_str_is(event->type, "legacy");
-        frame->droppable = frame->legacy || csc_str_is(event->type, "presence");
+        frame->droppable = frame->legacy || csc_str_is(event->type, "presence")
+                           || csc_str_is(event->type, "typing")
+                           || csc_str_is(event->type, "typed");
     }
 
     return frame;
@@ -604,9 +608,7 @@ ngx_http_cs_chat_hub_deliver(ngx_http_cs_chat_topic_t *topic,
             continue;
         }
 
-        if (except.len == sizeof(session->id)
-            && ngx_memcmp(except.data, session->id, except.len) == 0)
-        {
+        if (ngx_http_cs_chat_hub_excepted(session, except)) {
             session->event = hub.event;
             continue;
         }
@@ -619,6 +621,28 @@ ngx_http_cs_chat_hub_deliver(ngx_http_cs_chat_topic_t *topic,
         session->event = hub.event;
         ngx_http_cs_chat_ws_send(session, frame);
     }
+}
+
+
+/* A socket by its id, or all of a user as "user:<id>". */
+
+static ngx_uint_t
+ngx_http_cs_chat_hub_excepted(
+    ngx_http_cs_chat_session_t *session, csc_str_t except)
+{
+    ngx_str_t *user;
+
+    if (except.len == sizeof(session->id)) {
+        return ngx_memcmp(except.data, session->id, except.len) == 0;
+    }
+
+    user = &session->claims.user;
+
+    return except.len == sizeof("user:") - 1 + user->len
+           && ngx_memcmp(except.data, "user:", sizeof("user:") - 1) == 0
+           && ngx_memcmp(
+                  except.data + sizeof("user:") - 1, user->data, user->len)
+                  == 0;
 }
 
 

@@ -52,6 +52,7 @@ typedef struct {
 typedef struct {
     ngx_http_cs_chat_redis_conf_t redis;
     ngx_http_cs_chat_order_conf_t order;
+    ngx_msec_t typing_timeout;
     size_t redis_buffer;     /* bytes that may wait for Redis */
     ngx_uint_t max_requests; /* that may await an answer */
     ngx_str_t prefix;

@@ -1,6 +1,7 @@
 #include "ngx_http_cs_chat_order.h"
 #include "ngx_http_cs_chat_bus.h"
 #include "ngx_http_cs_chat_hub.h"
+#include "ngx_http_cs_chat_typing.h"
 
 #include "csc_uuid.h"
 
@@ -117,7 +118,7 @@ ngx_http_cs_chat_order_event(csc_bus_message_t *event, csc_str_t bytes)
         ngx_http_cs_chat_order_add(event->chat, event->seq);
     }
 
-    ngx_http_cs_chat_hub_event(event);
+    ngx_http_cs_chat_typing_event(event);
 }
 
 
@@ -134,7 +135,7 @@ ngx_http_cs_chat_order_message(
 
     if (event->seq == chat->seq + 1) {
         chat->seq = event->seq;
-        ngx_http_cs_chat_hub_event(event);
+        ngx_http_cs_chat_typing_event(event);
 
         if (chat->gap != NULL) {
             ngx_http_cs_chat_gap_deliver(chat->gap, 0);
@@ -163,7 +164,7 @@ ngx_http_cs_chat_order_message(
         }
 
         chat->seq = event->seq;
-        ngx_http_cs_chat_hub_event(event);
+        ngx_http_cs_chat_typing_event(event);
     }
 }
 
@@ -455,7 +456,7 @@ ngx_http_cs_chat_gap_pass(
         chat->seq = late->seq;
     }
 
-    ngx_http_cs_chat_hub_event(&event);
+    ngx_http_cs_chat_typing_event(&event);
 }
 
 

@@ -18,7 +18,7 @@ void ngx_http_cs_chat_order_init(
     ngx_http_cs_chat_order_conf_t *conf, ngx_log_t *log);
 
 /*
- * Delivers an event to the hub when its turn has come: at once, as nearly all,
+ * Passes an event on, to the typing and the hub, when its turn has come: at once, as nearly all,
  * or after the messages before it; or drops a message that was there before.
  * bytes is the encoded event, of which the event's views are.
  */

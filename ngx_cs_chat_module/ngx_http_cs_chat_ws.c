@@ -1,6 +1,7 @@
 #include "ngx_http_cs_chat_ws.h"
 #include "ngx_http_cs_chat_presence.h"
 #include "ngx_http_cs_chat_time.h"
+#include "ngx_http_cs_chat_typing.h"
 
 #include <openssl/rand.h>
 
@@ -739,6 +740,7 @@ ngx_http_cs_chat_ws_end(ngx_http_cs_chat_session_t *session)
     r = session->request;
 
     ngx_http_cs_chat_event_cancel(session);
+    ngx_http_cs_chat_typing_leave(session, NULL);
     ngx_http_cs_chat_hub_leave(session);
     ngx_http_cs_chat_presence_close(session);
     ngx_queue_remove(&session->all);

@@ -13,6 +13,15 @@
 
 
 #define NGX_HTTP_CS_CHAT_CONN_LEN 16 /* hexadecimal digits of a socket's id */
+#define NGX_HTTP_CS_CHAT_TYPING 4    /* chats that a socket writes in at once */
+
+
+/* A chat that the user of a socket writes in, see the typing. */
+typedef struct {
+    u_char chat[36];
+    ngx_msec_t told;
+    unsigned typing : 1;
+} ngx_http_cs_chat_typing_t;
 
 
 typedef struct ngx_http_cs_chat_session_s {
@@ -31,6 +40,8 @@ typedef struct ngx_http_cs_chat_session_s {
     /* Who it is. */
     u_char id[NGX_HTTP_CS_CHAT_CONN_LEN];
     ngx_http_cs_chat_claims_t claims;
+
+    ngx_http_cs_chat_typing_t *typing; /* NULL: it never wrote */
 
     /* What comes in. */
     csc_ws_parser_t parser;

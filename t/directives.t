@@ -130,6 +130,11 @@ my %ranges_in_http = (
 );
 $ranges_in_http{cs_chat_order_chats} = $ranges_in_http{cs_chat_max_requests};
 $ranges_in_http{cs_chat_order_buffer} = $ranges_in_http{cs_chat_redis_buffer};
+$ranges_in_http{cs_chat_typing_timeout} = {
+    good => [qw(500ms 6s 1m)],
+    bad => [qw(0 499ms 61s soon)],
+    right => 'a time from 500ms to 1m',
+};
 $ranges_in_http{cs_chat_order_wait} = {
     good => [qw(100ms 3s 1m)],
     bad => [qw(0 99ms 61s soon)],

@@ -39,6 +39,19 @@ batch_shift(batch_queue_t *queue)
 
 /* --- the answer --- */
 
+static void
+batch_event(
+    bus_t *bus, const batch_item_t *item, const PGresult *result, int row)
+{
+    reply_cause_t cause;
+
+    memset(&cause, 0, sizeof(cause));
+    cause.user.data = item->sender;
+    cause.user.len = CSC_UUID_LEN;
+
+    reply_event(bus, result, row, &cause);
+}
+
 /*
  * Rows are in the order of the messages, each reply before its events.  The
  * events of a message that was refused don't exist.
@@ -53,22 +66,20 @@ batch_rows(batch_t *batch, const PGresult *result)
     int row;
 
     for (row = 0; row < PQntuples(result); row++) {
-        if (reply_is(result, row, "event")) {
-            reply_event(ops->bus, result, row, none);
-            continue;
-        }
-
-        if (!reply_is(result, row, "reply")
-            || csc_str_to_u64(
-                   reply_column(result, row, OUTCOME_ORD), batch->count, &ord)
-                   != CSC_OK
+        if (csc_str_to_u64(
+                reply_column(result, row, OUTCOME_ORD), batch->count, &ord)
+                != CSC_OK
             || ord == 0)
         {
             continue;
         }
 
         item = batch->items[ord - 1];
-        if (item->request != NULL) {
+
+        if (reply_is(result, row, "event")) {
+            batch_event(ops->bus, item, result, row);
+
+        } else if (reply_is(result, row, "reply") && item->request != NULL) {
             item->request->client_id = item->client_id;
             reply_row(item->request, result, row, none);
             item->request = NULL;

@@ -16,7 +16,8 @@ typedef struct batch_item_s {
     struct batch_item_s *next;
     request_t *request;
     unsigned char id[CSC_UUID_LEN];
-    csc_str_t content; /* views of the request */
+    unsigned char sender[CSC_UUID_LEN]; /* outlives the request */
+    csc_str_t content;                  /* views of the request */
     csc_str_t type;
     csc_str_t client_id; /* data NULL: none */
 } batch_item_t;

@@ -35,6 +35,8 @@ static const op_t op_table[CSC_OP_MAX] = {
     [CSC_OP_CHATS_JOIN] = { op_chats_join, OP_BY_CHAT },
     [CSC_OP_CHATS_LEAVE] = { op_chats_leave, OP_BY_CHAT },
     [CSC_OP_CHATS_RESUME] = { op_chats_resume, OP_BY_CHAT },
+    [CSC_OP_TYPING_START] = { op_chats_typing, OP_BY_CHAT },
+    [CSC_OP_TYPING_STOP] = { op_chats_typing, OP_BY_CHAT },
     [CSC_OP_MESSAGES_SEND] = { op_messages_send, OP_BY_CHAT },
     [CSC_OP_MESSAGES_LIST] = { op_messages_list, OP_BY_CHAT },
     [CSC_OP_MESSAGES_REPEAT] = { op_messages_repeat, OP_INTERNAL },
@@ -176,12 +178,38 @@ op_replay(ops_t *ops, const PGresult *result, csc_str_t *lines)
     return replay->failed ? CSC_ERROR : CSC_OK;
 }
 
+/*
+ * Who caused the events, in memory that outlives the request.  Typing is shown
+ * to the others, on none of one's own sockets.
+ */
+static void
+op_cause(const request_t *request, unsigned char *buf, reply_cause_t *cause)
+{
+    csc_str_t user = request->message.user;
+
+    memset(cause, 0, sizeof(*cause));
+
+    if (request->op != CSC_OP_TYPING_START && request->op != CSC_OP_TYPING_STOP)
+    {
+        return;
+    }
+
+    memcpy(buf, "user:", 5);
+    memcpy(buf + 5, user.data, CSC_UUID_LEN);
+    cause->except.data = buf;
+    cause->except.len = 5 + CSC_UUID_LEN;
+    cause->user.data = buf + 5;
+    cause->user.len = CSC_UUID_LEN;
+}
+
 static void
 op_on_outcome(void *data, db_status_e status, const PGresult *result)
 {
     request_t *request = data;
     ops_t *ops = request->ops;
-    csc_str_t none = CSC_STR_NULL, replay;
+    unsigned char buf[5 + CSC_UUID_LEN];
+    reply_cause_t cause;
+    csc_str_t replay;
     int row;
 
     if (status != DB_OK) {
@@ -196,6 +224,8 @@ op_on_outcome(void *data, db_status_e status, const PGresult *result)
         return;
     }
 
+    op_cause(request, buf, &cause);
+
     if (op_replay(ops, result, &replay) == CSC_OK) {
         reply_row(request, result, 0, replay);
     } else {
@@ -204,7 +234,7 @@ op_on_outcome(void *data, db_status_e status, const PGresult *result)
 
     for (row = 1; row < PQntuples(result); row++) {
         if (reply_is(result, row, "event")) {
-            reply_event(ops->bus, result, row, none);
+            reply_event(ops->bus, result, row, &cause);
         }
     }
 }

@@ -73,6 +73,7 @@ int op_chats_delete(request_t *request, csc_fault_t *fault);
 int op_chats_join(request_t *request, csc_fault_t *fault);
 int op_chats_leave(request_t *request, csc_fault_t *fault);
 int op_chats_resume(request_t *request, csc_fault_t *fault);
+int op_chats_typing(request_t *request, csc_fault_t *fault);
 
 /* messages.* */
 int op_messages_send(request_t *request, csc_fault_t *fault);

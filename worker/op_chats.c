@@ -236,6 +236,22 @@ op_chats_resume(request_t *request, csc_fault_t *fault)
 }
 
 int
+op_chats_typing(request_t *request, csc_fault_t *fault)
+{
+    csc_json_field_t f[2] = { { .name = NULL }, { .name = NULL } };
+    db_query_t *query;
+
+    if (op_chats_event(request, f, 2, fault) != CSC_OK) {
+        return CSC_ERROR;
+    }
+
+    query = op_chats_query(request, STATEMENT_CHATS_TYPING);
+    db_bool(query, request->op == CSC_OP_TYPING_START);
+
+    return op_submit(request, query);
+}
+
+int
 op_chats_leave(request_t *request, csc_fault_t *fault)
 {
     csc_json_field_t f[2] = { { .name = NULL }, { .name = NULL } };

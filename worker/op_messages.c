@@ -188,6 +188,7 @@ op_messages_send(request_t *request, csc_fault_t *fault)
     }
 
     item->request = request;
+    memcpy(item->sender, request->message.user.data, CSC_UUID_LEN);
     batch_add(request->ops->batch, item);
 
     return CSC_OK;

@@ -77,14 +77,13 @@ static void
 presence_applied_event(presence_t *presence, const presence_change_t *change,
     const PGresult *result, int row)
 {
-    csc_str_t except = CSC_STR_NULL;
+    reply_cause_t cause;
 
-    if (change->conn_len > 0) {
-        except.data = change->conn;
-        except.len = change->conn_len;
-    }
+    memset(&cause, 0, sizeof(cause));
+    cause.except.data = change->conn;
+    cause.except.len = change->conn_len;
 
-    reply_event(presence->bus, result, row, except);
+    reply_event(presence->bus, result, row, &cause);
 }
 
 /* Somebody the database doesn't know is not asked about again. */
@@ -380,7 +379,7 @@ presence_on_hidden(void *data, db_status_e status, const PGresult *result)
 
     for (row = 1; row < PQntuples(result); row++) {
         if (reply_is(result, row, "event")) {
-            reply_event(presence->bus, result, row, none);
+            reply_event(presence->bus, result, row, NULL);
         }
     }
 

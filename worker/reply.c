@@ -269,6 +269,12 @@ reply_row(request_t *request, const PGresult *result, int row, csc_str_t replay)
     } else if (request->op == CSC_OP_MESSAGES_SEND) {
         reply_ack(w, request, result, row);
 
+    } else if (request->op == CSC_OP_TYPING_START
+               || request->op == CSC_OP_TYPING_STOP)
+    {
+        reply_empty(request, status);
+        return;
+
     } else {
         reply_join(w, request, result, row);
         reply.chat = request->message.chat;
@@ -328,12 +334,16 @@ reply_event_read(csc_bus_message_t *event, const PGresult *result, int row)
 }
 
 void
-reply_event(bus_t *bus, const PGresult *result, int row, csc_str_t except)
+reply_event(
+    bus_t *bus, const PGresult *result, int row, const reply_cause_t *cause)
 {
     csc_bus_message_t event;
 
     reply_event_read(&event, result, row);
-    event.except = except;
+    if (cause != NULL) {
+        event.user = cause->user;
+        event.except = cause->except;
+    }
     bus_event(bus, &event);
 }
 

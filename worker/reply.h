@@ -38,8 +38,15 @@ csc_str_t reply_column(const PGresult *result, int row, int column);
 /* 1 when the row is of the kind "reply", "event" or "replay". */
 int reply_is(const PGresult *result, int row, const char *kind);
 
-/* Sends a row of kind "event"; except is a connection or empty. */
-void reply_event(bus_t *bus, const PGresult *result, int row, csc_str_t except);
+/* Who caused an event; both may be empty. */
+typedef struct {
+    csc_str_t user;
+    csc_str_t except; /* who is not to get it: a connection, or "user:<id>" */
+} reply_cause_t;
+
+/* Sends a row of kind "event"; cause NULL: nobody in particular. */
+void reply_event(
+    bus_t *bus, const PGresult *result, int row, const reply_cause_t *cause);
 
 /* The same to one process alone. */
 void reply_event_to(

@@ -105,7 +105,6 @@ static void
 takeover_on_events(void *data, db_status_e status, const PGresult *result)
 {
     takeover_t *takeover = data;
-    csc_str_t none = CSC_STR_NULL;
     int row, rows, column;
 
     if (status != DB_OK) {
@@ -118,7 +117,7 @@ takeover_on_events(void *data, db_status_e status, const PGresult *result)
     takeover->events += (uint64_t) rows;
 
     for (row = 0; row < rows; row++) {
-        reply_event(takeover->bus, result, row, none);
+        reply_event(takeover->bus, result, row, NULL);
     }
 
     if (rows < TAKEOVER_EVENTS) {

@@ -470,6 +470,35 @@ BEGIN
 END
 $$;
 
+-- Somebody begins or ends to write in a chat (typing.start, typing.stop): an
+-- event for those who are in it, its customer, its agent and who joined it.
+CREATE OR REPLACE FUNCTION cs_chat.chats_typing(
+    p_caller UUID, p_chat UUID, p_typing BOOLEAN)
+RETURNS SETOF cs_chat.outcome
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    follow RECORD;
+    c public.chats;
+BEGIN
+    follow := cs_chat.chat_to_follow(p_caller, p_chat);
+    IF follow.refused IS NOT NULL THEN
+        RETURN NEXT cs_chat.refusal(1, follow.refused);
+        RETURN;
+    END IF;
+    c := follow.c;
+
+    RETURN NEXT cs_chat.success(200, NULL, chat => c.id);
+    RETURN NEXT cs_chat.event(1,
+        'user:' || c.customer_id::TEXT
+        || coalesce(',user:' || c.agent_id::TEXT, '') || ',chat:' || c.id::TEXT,
+        NULL, CASE WHEN p_typing THEN 'typing' ELSE 'typed' END, c.id, NULL,
+        '{"type":"user_typing","data":{"chatId":"' || c.id::TEXT
+        || '","userId":"' || p_caller::TEXT || '","isTyping":'
+        || p_typing::TEXT || '}}');
+END
+$$;
+
 -- Ends following a chat (chats.leave): tells only where it stands.
 CREATE OR REPLACE FUNCTION cs_chat.chats_leave(p_caller UUID, p_chat UUID)
 RETURNS SETOF cs_chat.outcome

@@ -195,6 +195,21 @@ SELECT t.does($$chats_leave(t.id('ben'), t.id('queue'))$$, '1 reply 200',
 SELECT t.does($$chats_leave(t.id('carl'), t.id('queue'))$$,
     '1 reply 404 CHAT_NOT_FOUND', 'one can''t leave what one can''t see');
 
+-- Typing.
+
+SELECT t.does($$chats_typing(t.id('carl'), t.id('own'), true)$$,
+    '1 reply 200, 1 event user_typing', 'a customer writes');
+SELECT t.is(t.names((SELECT (o).topics FROM t.r WHERE n = 2)),
+    'user:carl,user:anna,chat:own', 'shown to who is in the chat');
+SELECT t.is((SELECT (o).class FROM t.r WHERE n = 2), 'typing', 'its class');
+SELECT t.does($$chats_typing(t.id('cora'), t.id('queue'), false)$$,
+    '1 reply 200, 1 event user_typing', 'a customer waits');
+SELECT t.is(t.names((SELECT (o).topics FROM t.r WHERE n = 2)),
+    'user:cora,chat:queue', 'in the queue to nobody but who looks on');
+SELECT t.is((SELECT (o).class FROM t.r WHERE n = 2), 'typed', 'its class');
+SELECT t.does($$chats_typing(t.id('carl'), t.id('queue'), true)$$,
+    '1 reply 404 CHAT_NOT_FOUND', 'not in a chat that one does not see');
+
 -- Going on after a reconnect.
 
 SELECT t.does($$chats_resume(t.id('ben'), t.id('queue'), 0)$$, '1 reply 200',

@@ -9,9 +9,9 @@ static const char *const ops_names[] = { "auth.login", "auth.register",
     "auth.refresh", "users.me", "users.list", "users.status", "chats.list",
     "chats.archived", "chats.create", "chats.get", "chats.status",
     "chats.archive", "chats.unarchive", "chats.delete", "chats.join",
-    "chats.leave", "chats.resume", "messages.send", "messages.list",
-    "messages.repeat", "agents.available", "customers.available",
-    "presence.update", "presence.login", "health" };
+    "chats.leave", "chats.resume", "typing.start", "typing.stop",
+    "messages.send", "messages.list", "messages.repeat", "agents.available",
+    "customers.available", "presence.update", "presence.login", "health" };
 
 
 static void
@@ -60,7 +60,7 @@ test_events(void **state)
         }
     }
 
-    assert_int_equal(events, 4);
+    assert_int_equal(events, 6);
 
     assert_int_equal(csc_op_by_event(csc_str("ping")), CSC_OP_NONE);
     assert_int_equal(csc_op_by_event(csc_str("")), CSC_OP_NONE);
