@@ -133,6 +133,20 @@ subtest 'large requests' => sub {
     limited('large', 300, 250_000, 17);
 };
 
+subtest 'a refused event' => sub {
+    my $pid = freeze_database();
+    my $sent = send_messages(450, 0);
+    my $event = '{"type":"send_message","data":{"chatId":"' . $chat
+        . '","content":"too much","clientId":"c-9"}}';
+    my $reply = $bus->ask("op=messages.send $user chat=$chat as=ws",
+        shard => $chat, body => $event);
+
+    is($reply->{status}, 503, 'is refused at once');
+    like($reply->{body}, qr/"clientId":"c-9"/, 'by its name');
+    kill 'CONT', $pid;
+    statuses($sent, 10);
+};
+
 subtest 'a worker that was stopped for long' => sub {
     my $before = stored();
     my $send = "op=messages.send $user chat=$chat";

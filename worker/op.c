@@ -113,6 +113,25 @@ op_check_header(request_t *request, op_kind_e kind, csc_fault_t *fault)
     return CSC_OK;
 }
 
+/* Before the input was looked at; its sender is told which event it was. */
+static void
+ops_refuse(request_t *request, csc_error_e error)
+{
+    csc_json_field_t client = { .name = "clientId" };
+    csc_fault_t fault;
+
+    request->ops->bus->refused++;
+    memset(&fault, 0, sizeof(fault));
+
+    if (request->message.ws && input_body(request, &client, 1, &fault) == CSC_OK
+        && client.type == CSC_JSON_STRING)
+    {
+        request->client_id = client.value;
+    }
+
+    reply_error(request, error);
+}
+
 void
 ops_request(ops_t *ops, request_t *request, int serving)
 {
@@ -134,16 +153,14 @@ ops_request(ops_t *ops, request_t *request, int serving)
 
     /* the shard went with its session; another holder may have heard it too */
     if (!serving) {
-        ops->bus->refused++;
-        reply_error(request, CSC_E_BACKEND_TIMEOUT);
+        ops_refuse(request, CSC_E_BACKEND_TIMEOUT);
         return;
     }
 
     if (ops->bus->inflight > ops->config->max_queue
         || ops->bus->memory > ops->config->max_queue_size)
     {
-        ops->bus->refused++;
-        reply_error(request, CSC_E_BACKEND_UNAVAILABLE);
+        ops_refuse(request, CSC_E_BACKEND_UNAVAILABLE);
         return;
     }
 
