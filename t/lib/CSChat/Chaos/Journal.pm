@@ -34,14 +34,6 @@ sub kind {
 
 sub count { $_[0]{counts}{$_[1]} += $_[2] // 1; return }
 
-# A message that was neither acknowledged nor refused in time.
-sub unanswered {
-    my ($self) = @_;
-
-    $self->count("no answer to a message: $self->{kind}");
-    return;
-}
-
 sub violation {
     my ($self, $text) = @_;
 

@@ -17,8 +17,7 @@ use CSChat::Chaos::Reader;
 use CSChat::Chaos::Request;
 use CSChat::Chaos::Socket;
 
-my $answer_time = 5;  # seconds for an answer to anything
-my $resume_time = 8;  # and to this, which may ask twice
+my $answer_time = 8;  # seconds for an answer to anything
 my $silence = 8;  # seconds without a frame until it asks whether one is there
 my $at_once = 3;  # messages that may await their acknowledgement
 my $page = 200;  # messages that one HTTP request brings
@@ -225,8 +224,9 @@ sub refused {
     $self->{journal}->count("error: $code");
     return $self->want_later if $to eq 'resume' && $code =~ /^BACKEND_/;
     my $message = $self->{unanswered}{$data->{clientId} // ''};
-    if ($to ne 'send_message' || $code !~ /^BACKEND_/) {
-        $self->{journal}->violation("$self->{name}: $to was refused: $code");
+    if ($to ne 'send_message' || !$data->{clientId} || $code !~ /^BACKEND_/) {
+        $self->{journal}->violation("$self->{name}: $to was refused: $code "
+            . ($data->{clientId} // "without a clientId"));
         return;
     }
     $self->later($message) if $message && $message->{way} eq 'socket';
@@ -263,7 +263,7 @@ sub resume {
         }
     );
     $self->{resume_timer}
-        = $self->{reactor}->after($resume_time, sub { $self->unresumed });
+        = $self->{reactor}->after($answer_time, sub { $self->unresumed });
     return;
 }
 
@@ -399,7 +399,8 @@ sub transmit {
     $message->{timer} = $self->{reactor}->after(
         $answer_time,
         sub {
-            $self->{journal}->unanswered;
+            $self->{journal}->violation("$self->{name}: no answer to"
+                    . " $message->{client_id}");
             $self->later($message);
         }
     );
