@@ -15,6 +15,7 @@ use warnings;
 
 use Test::More;
 
+use CSChat::Server;  # which finds scripts/lib
 use CSChat::Process qw(wait_until);
 
 # The names that connections have at Redis.
