@@ -185,7 +185,7 @@ subtest 'a disk that is really full' => sub {
 subtest 'a statement that hangs' => sub {
     my $session = locked();
     my $me = $sender->bus->ask("op=users.me user=$sender->{id} role=customer",
-        shard => $sender->{id}, seconds => 1);
+        shard => $sender->{id});
     is($me->{status}, 200, 'others are served meanwhile');
     $statuses = $sender->answers(5);
     is_deeply([keys %$statuses], [503], 'it ends by its limit, and with it'

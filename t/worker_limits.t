@@ -22,7 +22,8 @@ my $server = CSChat::Server->new(
         CS_CHAT_MAX_QUEUE => 400,
         CS_CHAT_MAX_QUEUE_SIZE => '8m',
         CS_CHAT_REDIS_BUFFER => '1m',
-        CS_CHAT_STATEMENT_TIMEOUT => '30s',
+        CS_CHAT_STATEMENT_TIMEOUT => '60s',
+        CS_CHAT_HANG_TIMEOUT => '60s',
     },
 );
 my $bus = CSChat::Bus->new($server, 'test');
