@@ -29,6 +29,7 @@ static const csc_op_t csc_ops[CSC_OP_MAX] = {
     [CSC_OP_CHATS_RESUME] = { "chats.resume", "resume" },
     [CSC_OP_TYPING_START] = { "typing.start", "typing_start" },
     [CSC_OP_TYPING_STOP] = { "typing.stop", "typing_stop" },
+    [CSC_OP_CHATS_READ] = { "chats.read", "mark_read" },
     [CSC_OP_MESSAGES_SEND] = { "messages.send", "send_message" },
     [CSC_OP_MESSAGES_LIST] = { "messages.list", NULL },
     [CSC_OP_MESSAGES_REPEAT] = { "messages.repeat", NULL },

@@ -39,52 +39,20 @@ batch_shift(batch_queue_t *queue)
 
 /* --- the answer --- */
 
-static void
-batch_event(
-    bus_t *bus, const batch_item_t *item, const PGresult *result, int row)
+batch_item_t *
+batch_item(const batch_t *batch, const PGresult *result, int row)
 {
-    reply_cause_t cause;
-
-    memset(&cause, 0, sizeof(cause));
-    cause.user.data = item->sender;
-    cause.user.len = CSC_UUID_LEN;
-
-    reply_event(bus, result, row, &cause);
-}
-
-/*
- * Rows are in the order of the messages, each reply before its events.  The
- * events of a message that was refused don't exist.
- */
-static void
-batch_rows(batch_t *batch, const PGresult *result)
-{
-    csc_str_t none = CSC_STR_NULL;
-    batch_item_t *item;
-    ops_t *ops = batch->items[0]->request->ops;
     uint64_t ord;
-    int row;
 
-    for (row = 0; row < PQntuples(result); row++) {
-        if (csc_str_to_u64(
-                reply_column(result, row, OUTCOME_ORD), batch->count, &ord)
-                != CSC_OK
-            || ord == 0)
-        {
-            continue;
-        }
-
-        item = batch->items[ord - 1];
-
-        if (reply_is(result, row, "event")) {
-            batch_event(ops->bus, item, result, row);
-
-        } else if (reply_is(result, row, "reply") && item->request != NULL) {
-            item->request->client_id = item->client_id;
-            reply_row(item->request, result, row, none);
-            item->request = NULL;
-        }
+    if (csc_str_to_u64(
+            reply_column(result, row, OUTCOME_ORD), batch->count, &ord)
+            != CSC_OK
+        || ord == 0)
+    {
+        return NULL;
     }
+
+    return batch->items[ord - 1];
 }
 
 static void
@@ -95,13 +63,13 @@ batch_on_done(void *data, db_status_e status, const PGresult *result)
     batch_item_t *item;
 
     if (status == DB_OK) {
-        batch_rows(batch, result);
+        batch->kind->answer(batch, result);
     }
 
     for (i = 0; i < count; i++) {
         item = batch->items[i];
 
-        /* one bad message must not fail its neighbours */
+        /* a bad one must not fail its neighbours */
         if (status == DB_FAILED && count > 1) {
             batch_push(&batch->alone, item);
             continue;
@@ -119,8 +87,8 @@ batch_on_done(void *data, db_status_e status, const PGresult *result)
 
 /* --- the question --- */
 
-static void
-batch_array(db_query_t *query, const batch_t *batch,
+void
+batch_array(const batch_t *batch, db_query_t *query,
     csc_str_t (*element)(const batch_item_t *item))
 {
     buffer_t *value = db_value(query);
@@ -134,45 +102,16 @@ batch_array(db_query_t *query, const batch_t *batch,
     db_value_end(query);
 }
 
-static csc_str_t
-batch_id(const batch_item_t *item)
-{
-    csc_str_t id;
-
-    id.data = item->id;
-    id.len = CSC_UUID_LEN;
-
-    return id;
-}
-
-static csc_str_t
+csc_str_t
 batch_chat(const batch_item_t *item)
 {
     return item->request->message.chat;
 }
 
-static csc_str_t
-batch_sender(const batch_item_t *item)
+csc_str_t
+batch_user(const batch_item_t *item)
 {
     return item->request->message.user;
-}
-
-static csc_str_t
-batch_content(const batch_item_t *item)
-{
-    return item->content;
-}
-
-static csc_str_t
-batch_type(const batch_item_t *item)
-{
-    return item->type;
-}
-
-static csc_str_t
-batch_client_id(const batch_item_t *item)
-{
-    return item->client_id;
 }
 
 /* Moves what is to be sent next to items; those nobody waits for go. */
@@ -216,17 +155,12 @@ batch_send(batch_t *batch)
     }
 
     batch->batches++;
-    batch->messages += batch->count;
+    batch->items_sent += batch->count;
 
-    query = db_query(STATEMENT_MESSAGES_SEND, 0, batch_on_done, batch);
+    query = db_query(batch->kind->statement, 0, batch_on_done, batch);
 
     if (query != NULL) {
-        batch_array(query, batch, batch_id);
-        batch_array(query, batch, batch_chat);
-        batch_array(query, batch, batch_sender);
-        batch_array(query, batch, batch_content);
-        batch_array(query, batch, batch_type);
-        batch_array(query, batch, batch_client_id);
+        batch->kind->ask(batch, query);
     }
 
     if (db_submit(batch->db, query) != CSC_OK) {
@@ -254,9 +188,11 @@ batch_add(batch_t *batch, batch_item_t *item)
 }
 
 int
-batch_init(batch_t *batch, uv_loop_t *loop, db_t *db, uint64_t max)
+batch_init(batch_t *batch, uv_loop_t *loop, db_t *db, const batch_kind_t *kind,
+    uint64_t max)
 {
     memset(batch, 0, sizeof(*batch));
+    batch->kind = kind;
     batch->db = db;
     batch->max = max;
     batch->check.data = batch;

@@ -37,6 +37,7 @@ static const op_t op_table[CSC_OP_MAX] = {
     [CSC_OP_CHATS_RESUME] = { op_chats_resume, OP_BY_CHAT },
     [CSC_OP_TYPING_START] = { op_chats_typing, OP_BY_CHAT },
     [CSC_OP_TYPING_STOP] = { op_chats_typing, OP_BY_CHAT },
+    [CSC_OP_CHATS_READ] = { op_chats_read, OP_BY_CHAT },
     [CSC_OP_MESSAGES_SEND] = { op_messages_send, OP_BY_CHAT },
     [CSC_OP_MESSAGES_LIST] = { op_messages_list, OP_BY_CHAT },
     [CSC_OP_MESSAGES_REPEAT] = { op_messages_repeat, OP_INTERNAL },

@@ -21,7 +21,8 @@ typedef struct ops_s {
     bus_t *bus;
     db_t *db;
     passwords_t *passwords;
-    batch_t *batch;
+    batch_t *messages;
+    batch_t *marks;
     presence_t *presence;
     csc_json_writer_t *writer; /* for one answer at a time */
     buffer_t lines;            /* the same: several WebSocket messages */
@@ -74,6 +75,7 @@ int op_chats_join(request_t *request, csc_fault_t *fault);
 int op_chats_leave(request_t *request, csc_fault_t *fault);
 int op_chats_resume(request_t *request, csc_fault_t *fault);
 int op_chats_typing(request_t *request, csc_fault_t *fault);
+int op_chats_read(request_t *request, csc_fault_t *fault);
 
 /* messages.* */
 int op_messages_send(request_t *request, csc_fault_t *fault);

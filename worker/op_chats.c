@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "input.h"
@@ -261,4 +262,33 @@ op_chats_leave(request_t *request, csc_fault_t *fault)
     }
 
     return op_submit(request, op_chats_query(request, STATEMENT_CHATS_LEAVE));
+}
+
+int
+op_chats_read(request_t *request, csc_fault_t *fault)
+{
+    csc_json_field_t f[3] = { { .name = NULL }, { .name = NULL },
+        { .name = "seq" } };
+    batch_item_t *item;
+    int64_t seq;
+
+    if (op_chats_event(request, f, 3, fault) != CSC_OK) {
+        return CSC_ERROR;
+    }
+
+    if (csc_json_integer(&f[2], 0, INT64_MAX, &seq) != CSC_OK) {
+        return input_fault(fault, "seq", "This field must be a whole number.");
+    }
+
+    item = calloc(1, sizeof(*item));
+    if (item == NULL) {
+        fault->error = CSC_E_BACKEND_UNAVAILABLE;
+        return CSC_ERROR;
+    }
+
+    item->request = request;
+    item->seq = f[2].value;
+    batch_add(request->ops->marks, item);
+
+    return CSC_OK;
 }

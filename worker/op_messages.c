@@ -189,7 +189,7 @@ op_messages_send(request_t *request, csc_fault_t *fault)
 
     item->request = request;
     memcpy(item->sender, request->message.user.data, CSC_UUID_LEN);
-    batch_add(request->ops->batch, item);
+    batch_add(request->ops->messages, item);
 
     return CSC_OK;
 }

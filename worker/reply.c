@@ -270,7 +270,8 @@ reply_row(request_t *request, const PGresult *result, int row, csc_str_t replay)
         reply_ack(w, request, result, row);
 
     } else if (request->op == CSC_OP_TYPING_START
-               || request->op == CSC_OP_TYPING_STOP)
+               || request->op == CSC_OP_TYPING_STOP
+               || request->op == CSC_OP_CHATS_READ)
     {
         reply_empty(request, status);
         return;

@@ -22,7 +22,8 @@ typedef struct {
     db_t db;
     shards_t shards;
     presence_t presence;
-    batch_t batch;
+    batch_t messages;
+    batch_t marks;
     passwords_t passwords;
     ops_t ops;
     int stopping;
@@ -108,8 +109,9 @@ service_log_counters(const service_t *service)
         LOG_NUMBER("refused", bus->refused), LOG_NUMBER("unsent", bus->unsent),
         LOG_NUMBER("statements", service->db.queries),
         LOG_NUMBER("failed_statements", service->db.errors),
-        LOG_NUMBER("batches", service->batch.batches),
-        LOG_NUMBER("messages", service->batch.messages));
+        LOG_NUMBER("batches", service->messages.batches),
+        LOG_NUMBER("messages", service->messages.items_sent),
+        LOG_NUMBER("marks", service->marks.items_sent));
 }
 
 /*
@@ -124,7 +126,8 @@ service_on_stopped(void *data)
 
     shards_close(&service->shards);
     presence_stop(&service->presence);
-    batch_stop(&service->batch);
+    batch_stop(&service->messages);
+    batch_stop(&service->marks);
     db_stop(&service->db);
     bus_stop(&service->bus);
     /* these still end it when Redis does not take what is written */
@@ -201,7 +204,8 @@ service_init(service_t *service, const redis_address_t *address)
     ops->bus = &service->bus;
     ops->db = &service->db;
     ops->passwords = &service->passwords;
-    ops->batch = &service->batch;
+    ops->messages = &service->messages;
+    ops->marks = &service->marks;
     ops->presence = &service->presence;
 
     return uv_loop_init(loop) == 0 && service_init_signals(service) == CSC_OK
@@ -216,8 +220,11 @@ service_init(service_t *service, const redis_address_t *address)
                    && presence_init(&service->presence, loop, service->config,
                           &service->bus, &service->db, ops)
                           == CSC_OK
-                   && batch_init(&service->batch, loop, &service->db,
-                          service->config->max_batch)
+                   && batch_init(&service->messages, loop, &service->db,
+                          &batch_messages, service->config->max_batch)
+                          == CSC_OK
+                   && batch_init(&service->marks, loop, &service->db,
+                          &batch_marks, service->config->max_batch)
                           == CSC_OK
                    && passwords_init(&service->passwords, loop,
                           service->config->password_queue)
@@ -231,7 +238,8 @@ static void
 service_free(service_t *service)
 {
     ops_free(&service->ops);
-    batch_free(&service->batch);
+    batch_free(&service->messages);
+    batch_free(&service->marks);
     presence_free(&service->presence);
     db_free(&service->db);
     bus_free(&service->bus);

@@ -44,6 +44,8 @@ const statement_t statements[STATEMENT_MAX] = {
         OUTCOME "chats_resume($1::uuid, $2::uuid, $3::bigint)", 3, 1 },
     [STATEMENT_CHATS_TYPING] = { "chats_typing",
         OUTCOME "chats_typing($1::uuid, $2::uuid, $3::bool)", 3, 0 },
+    [STATEMENT_CHATS_READ] = { "chats_read",
+        OUTCOME "chats_read($1::uuid[], $2::uuid[], $3::bigint[])", 3, 1 },
     [STATEMENT_CHATS_LEAVE] = { "chats_leave",
         OUTCOME "chats_leave($1::uuid, $2::uuid)", 2, 0 },
     [STATEMENT_MESSAGES_LIST] = { "messages_list",

@@ -77,6 +77,24 @@ is "$(at_once "SELECT cs_chat.chats_delete(t.id('anna'), t.id('c40'))" \
               "$(send c40 carl NULL 'status, code' "$random")")" \
     '404|CHAT_NOT_FOUND' 'a message to a chat that is being deleted'
 
+# Marks of two tabs, of which the second waits for the row of the first.
+mark() {
+    echo "SELECT kind, seq FROM cs_chat.chats_read(t.ids('marked'),
+        t.ids('anna'), '{$1}')"
+}
+
+"${run[@]}" -c "SELECT t.chat('marked', 'carl', 'anna')" \
+    -c "UPDATE public.chats SET last_seq = 9 WHERE id = t.id('marked')" \
+    -c "$(mark 1)" >/dev/null
+is "$(at_once "$(mark 7)" "$(mark 5)")" 'reply|' \
+    'a mark that another tab has overtaken tells nobody'
+is "$(at_once "$(mark 8)" "$(mark 9)" | tr '\n' ' ')" 'reply| event| ' \
+    'one that is further does'
+is "$("${run[@]}" -c "SELECT seq FROM public.chat_reads
+    WHERE chat_id = t.id('marked')")" 9 'and the furthest stays'
+"${run[@]}" -c "DELETE FROM public.chats WHERE id = t.id('marked')" \
+    -c "DELETE FROM t.chats WHERE name = 'marked'"
+
 # Batches over the same chats in opposite orders, from two sides.
 hammer() {
     "${run[@]}" >/dev/null <<SQL

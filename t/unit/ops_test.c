@@ -9,7 +9,7 @@ static const char *const ops_names[] = { "auth.login", "auth.register",
     "auth.refresh", "users.me", "users.list", "users.status", "chats.list",
     "chats.archived", "chats.create", "chats.get", "chats.status",
     "chats.archive", "chats.unarchive", "chats.delete", "chats.join",
-    "chats.leave", "chats.resume", "typing.start", "typing.stop",
+    "chats.leave", "chats.resume", "typing.start", "typing.stop", "chats.read",
     "messages.send", "messages.list", "messages.repeat", "agents.available",
     "customers.available", "presence.update", "presence.login", "health" };
 
@@ -49,6 +49,7 @@ test_events(void **state)
     assert_string_equal(csc_op_event(CSC_OP_CHATS_JOIN), "join_chat");
     assert_string_equal(csc_op_event(CSC_OP_CHATS_LEAVE), "leave_chat");
     assert_string_equal(csc_op_event(CSC_OP_CHATS_RESUME), "resume");
+    assert_string_equal(csc_op_event(CSC_OP_CHATS_READ), "mark_read");
 
     events = 0;
 
@@ -60,7 +61,7 @@ test_events(void **state)
         }
     }
 
-    assert_int_equal(events, 6);
+    assert_int_equal(events, 7);
 
     assert_int_equal(csc_op_by_event(csc_str("ping")), CSC_OP_NONE);
     assert_int_equal(csc_op_by_event(csc_str("")), CSC_OP_NONE);
