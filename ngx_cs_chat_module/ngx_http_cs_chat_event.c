@@ -282,24 +282,36 @@ ngx_http_cs_chat_event_ask(ngx_http_cs_chat_session_t *session, csc_op_e op,
 }
 
 
+void
+ngx_http_cs_chat_event_message(ngx_http_cs_chat_session_t *session, csc_op_e op,
+    csc_str_t chat, csc_bus_message_t *message)
+{
+    ngx_memzero(message, sizeof(csc_bus_message_t));
+
+    message->op = csc_str(csc_op_name(op));
+    message->user = ngx_http_cs_chat_view(session->claims.user);
+    message->role = ngx_http_cs_chat_view(session->claims.role);
+    message->chat = chat;
+    message->conn.data = session->id;
+    message->conn.len = sizeof(session->id);
+    message->ws = 1;
+}
+
+
 ngx_int_t
 ngx_http_cs_chat_event_send(ngx_http_cs_chat_ask_t *ask, csc_str_t text)
 {
+    csc_str_t chat;
     csc_bus_message_t message;
     ngx_http_cs_chat_session_t *session;
     u_char msg[CSC_UUID_LEN];
 
     session = ask->session;
 
-    ngx_memzero(&message, sizeof(message));
-    message.op = csc_str(csc_op_name(ask->op));
-    message.user = ngx_http_cs_chat_view(session->claims.user);
-    message.role = ngx_http_cs_chat_view(session->claims.role);
-    message.chat.data = ask->chat;
-    message.chat.len = CSC_UUID_LEN;
-    message.conn.data = session->id;
-    message.conn.len = sizeof(session->id);
-    message.ws = 1;
+    chat.data = ask->chat;
+    chat.len = CSC_UUID_LEN;
+
+    ngx_http_cs_chat_event_message(session, ask->op, chat, &message);
     message.body = text;
 
     if (ask->op == CSC_OP_MESSAGES_SEND) {

@@ -51,6 +51,10 @@ ngx_http_cs_chat_ask_t *ngx_http_cs_chat_event_ask(
     ngx_http_cs_chat_session_t *session, csc_op_e op, u_char *chat,
     csc_str_t client);
 
+/* A message of a session about a chat, with all but its body. */
+void ngx_http_cs_chat_event_message(ngx_http_cs_chat_session_t *session,
+    csc_op_e op, csc_str_t chat, csc_bus_message_t *message);
+
 /*
  * Sends it with the WebSocket message that asks for it; its reply comes later.
  * NGX_ERROR when that can't be done: the ask is still the caller's.

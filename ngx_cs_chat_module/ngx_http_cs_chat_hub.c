@@ -38,6 +38,8 @@ static size_t ngx_http_cs_chat_hub_name(
     u_char *buf, const char *kind, csc_str_t name);
 static ngx_http_cs_chat_topic_t *ngx_http_cs_chat_hub_find(
     u_char *name, size_t len);
+static ngx_http_cs_chat_topic_t *ngx_http_cs_chat_hub_named(
+    const char *kind, csc_str_t name);
 static ngx_http_cs_chat_topic_t *ngx_http_cs_chat_hub_topic(
     u_char *name, size_t len);
 static void ngx_http_cs_chat_hub_drop_held(ngx_http_cs_chat_follow_t *follow);
@@ -141,6 +143,20 @@ ngx_http_cs_chat_hub_find(u_char *name, size_t len)
 }
 
 
+/* The topic kind:name, NULL where nobody follows it. */
+
+static ngx_http_cs_chat_topic_t *
+ngx_http_cs_chat_hub_named(const char *kind, csc_str_t name)
+{
+    size_t len;
+    u_char buf[MAX_TOPIC];
+
+    len = ngx_http_cs_chat_hub_name(buf, kind, name);
+
+    return len ? ngx_http_cs_chat_hub_find(buf, len) : NULL;
+}
+
+
 static ngx_http_cs_chat_topic_t *
 ngx_http_cs_chat_hub_topic(u_char *name, size_t len)
 {
@@ -216,14 +232,11 @@ ngx_http_cs_chat_follow_t *
 ngx_http_cs_chat_hub_following(
     ngx_http_cs_chat_session_t *session, const char *kind, csc_str_t name)
 {
-    size_t len;
-    u_char buf[MAX_TOPIC];
     ngx_queue_t *q;
     ngx_http_cs_chat_topic_t *topic;
     ngx_http_cs_chat_follow_t *follow;
 
-    len = ngx_http_cs_chat_hub_name(buf, kind, name);
-    topic = len ? ngx_http_cs_chat_hub_find(buf, len) : NULL;
+    topic = ngx_http_cs_chat_hub_named(kind, name);
 
     if (topic == NULL) {
         return NULL;
@@ -280,12 +293,9 @@ ngx_http_cs_chat_hub_leave(ngx_http_cs_chat_session_t *session)
 ngx_uint_t
 ngx_http_cs_chat_hub_count(const char *kind, csc_str_t name)
 {
-    size_t len;
-    u_char buf[MAX_TOPIC];
     ngx_http_cs_chat_topic_t *topic;
 
-    len = ngx_http_cs_chat_hub_name(buf, kind, name);
-    topic = len ? ngx_http_cs_chat_hub_find(buf, len) : NULL;
+    topic = ngx_http_cs_chat_hub_named(kind, name);
 
     return topic ? topic->count : 0;
 }
@@ -295,8 +305,6 @@ ngx_uint_t
 ngx_http_cs_chat_hub_sockets(
     csc_str_t user, ngx_http_cs_chat_session_t **oldest)
 {
-    size_t len;
-    u_char buf[MAX_TOPIC];
     ngx_uint_t n;
     ngx_queue_t *q;
     ngx_http_cs_chat_topic_t *topic;
@@ -305,8 +313,7 @@ ngx_http_cs_chat_hub_sockets(
     n = 0;
     *oldest = NULL;
 
-    len = ngx_http_cs_chat_hub_name(buf, "user", user);
-    topic = len ? ngx_http_cs_chat_hub_find(buf, len) : NULL;
+    topic = ngx_http_cs_chat_hub_named("user", user);
 
     if (topic == NULL) {
         return 0;
@@ -500,14 +507,11 @@ ngx_http_cs_chat_hub_event(csc_bus_message_t *event)
 static void
 ngx_http_cs_chat_hub_skip(csc_bus_message_t *event)
 {
-    size_t len;
-    u_char buf[MAX_TOPIC];
     ngx_queue_t *q;
     ngx_http_cs_chat_topic_t *topic;
     ngx_http_cs_chat_follow_t *follow;
 
-    len = ngx_http_cs_chat_hub_name(buf, "chat", event->chat);
-    topic = len ? ngx_http_cs_chat_hub_find(buf, len) : NULL;
+    topic = ngx_http_cs_chat_hub_named("chat", event->chat);
 
     if (topic == NULL) {
         return;
@@ -654,14 +658,11 @@ ngx_http_cs_chat_hub_excepted(
 static void
 ngx_http_cs_chat_hub_restrict(csc_bus_message_t *event)
 {
-    size_t len;
-    u_char buf[MAX_TOPIC];
     ngx_queue_t *q, *next;
     ngx_http_cs_chat_topic_t *topic;
     ngx_http_cs_chat_follow_t *follow;
 
-    len = ngx_http_cs_chat_hub_name(buf, "chat", event->chat);
-    topic = len ? ngx_http_cs_chat_hub_find(buf, len) : NULL;
+    topic = ngx_http_cs_chat_hub_named("chat", event->chat);
 
     if (topic == NULL) {
         return;
@@ -736,8 +737,6 @@ ngx_http_cs_chat_hub_revoke(u_char *key, time_t expires)
     ngx_queue_t *q;
     ngx_http_cs_chat_topic_t *topic;
     ngx_http_cs_chat_follow_t *follow;
-    u_char buf[MAX_TOPIC];
-    size_t len;
 
     if (ngx_http_cs_chat_zone_revoke(ngx_http_cs_chat_bus_zone(), key, expires)
         != NGX_OK)
@@ -749,8 +748,7 @@ ngx_http_cs_chat_hub_revoke(u_char *key, time_t expires)
     name.data = key;
     name.len = NGX_HTTP_CS_CHAT_TOKEN_KEY_LEN;
 
-    len = ngx_http_cs_chat_hub_name(buf, "token", name);
-    topic = len ? ngx_http_cs_chat_hub_find(buf, len) : NULL;
+    topic = ngx_http_cs_chat_hub_named("token", name);
 
     if (topic == NULL) {
         return;

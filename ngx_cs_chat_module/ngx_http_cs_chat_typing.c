@@ -1,9 +1,5 @@
 #include "ngx_http_cs_chat_typing.h"
-#include "ngx_http_cs_chat_bus.h"
-#include "ngx_http_cs_chat_hub.h"
-#include "ngx_http_cs_chat_ws.h"
-
-#include "csc_uuid.h"
+#include "ngx_http_cs_chat_event.h"
 
 
 #define MAX_WRITERS 65536 /* that are shown at once by one process */
@@ -391,25 +387,21 @@ static void
 ngx_http_cs_chat_typing_tell(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_typing_t *typing)
 {
+    csc_str_t chat;
     csc_bus_message_t message;
     u_char body[sizeof("{\"data\":{\"chatId\":\"\"}}") + CSC_UUID_LEN];
 
     typing->typing = 0;
 
-    ngx_memzero(&message, sizeof(message));
-    message.op = csc_str(csc_op_name(CSC_OP_TYPING_STOP));
-    message.user = ngx_http_cs_chat_view(session->claims.user);
-    message.role = ngx_http_cs_chat_view(session->claims.role);
-    message.chat.data = typing->chat;
-    message.chat.len = CSC_UUID_LEN;
-    message.conn.data = session->id;
-    message.conn.len = sizeof(session->id);
-    message.ws = 1;
+    chat.data = typing->chat;
+    chat.len = CSC_UUID_LEN;
+
+    ngx_http_cs_chat_event_message(session, CSC_OP_TYPING_STOP, chat, &message);
     message.body.data = body;
     message.body.len = ngx_snprintf(body, sizeof(body),
                            "{\"data\":{\"chatId\":\"%*s\"}}",
                            (size_t) CSC_UUID_LEN, typing->chat)
                        - body;
 
-    ngx_http_cs_chat_bus_tell(&message, csc_bus_shard(message.chat));
+    ngx_http_cs_chat_bus_tell(&message, csc_bus_shard(chat));
 }
