@@ -4,6 +4,8 @@
 
 #define MAX_WRITERS 65536 /* that are shown at once by one process */
 
+#define KEY_LEN ((size_t) 2 * CSC_UUID_LEN)
+
 #define STOPPED                                                                \
     "{\"type\":\"user_typing\",\"data\":{\"chatId\":\"%*s\",\"userId\":"       \
     "\"%*s\",\"isTyping\":false}}"
@@ -14,8 +16,8 @@ typedef struct {
     ngx_str_node_t sn; /* str.data is the key below */
     ngx_queue_t queue;
     ngx_event_t timer;
-    csc_str_t topics;             /* who was told */
-    u_char key[2 * CSC_UUID_LEN]; /* chat, user */
+    csc_str_t topics;    /* who was told */
+    u_char key[KEY_LEN]; /* chat, user */
     u_char data[];
 } ngx_http_cs_chat_writer_t;
 
@@ -104,7 +106,7 @@ static ngx_http_cs_chat_writer_t *
 ngx_http_cs_chat_writer_find(csc_bus_message_t *event)
 {
     ngx_str_t name;
-    u_char key[2 * CSC_UUID_LEN];
+    u_char key[KEY_LEN];
 
     if (event->chat.len != CSC_UUID_LEN || event->user.len != CSC_UUID_LEN) {
         return NULL;
@@ -187,7 +189,7 @@ static void
 ngx_http_cs_chat_writer_end(ngx_http_cs_chat_writer_t *writer)
 {
     csc_bus_message_t event;
-    u_char text[sizeof(STOPPED) + 2 * CSC_UUID_LEN];
+    u_char text[sizeof(STOPPED) + KEY_LEN];
     u_char except[sizeof("user:") - 1 + CSC_UUID_LEN];
 
     ngx_memzero(&event, sizeof(event));
