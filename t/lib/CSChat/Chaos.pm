@@ -57,7 +57,7 @@ sub server_with {
     return CSChat::Server->new(
         machines => 2,
         workers => 3,
-        directives => 'cs_chat_request_timeout 3s;',
+        directives => 'cs_chat_request_timeout 3s; cs_chat_drain_time 1s;',
         redis_args => CSChat::Chaos::Faults::redis_args(),
         worker_env => {
             CS_CHAT_STATEMENT_TIMEOUT => "${statement_timeout}s",

@@ -25,7 +25,10 @@ my $idle = 0.2;  # of a core that a quiet process may use
 
 sub new {
     my ($class) = @_;
-    my $server = CSChat::Server->new(workers => 2);
+    my $server = CSChat::Server->new(
+        workers => 2,
+        directives => 'cs_chat_drain_time 100ms;'
+    );
     my $customer = $server->client('customer1');
     my $agent = $server->client('agent1');
 
