@@ -28,6 +28,8 @@ typedef struct {
 
 static char *ngx_http_cs_chat_set_range(
     ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *ngx_http_cs_chat_set_sockets(
+    ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_http_cs_chat_set_kind(
     ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 static char *ngx_http_cs_chat_check_key(
@@ -77,6 +79,9 @@ static ngx_http_cs_chat_range_t order_wait = { NGX_HTTP_CS_CHAT_MSEC, 100,
 static ngx_http_cs_chat_range_t typing_timeout = { NGX_HTTP_CS_CHAT_MSEC, 500,
     60000, "a time from 500ms to 1m" };
 
+static ngx_http_cs_chat_range_t presence_interval = { NGX_HTTP_CS_CHAT_MSEC,
+    1000, 600000, "a time from 1s to 10m" };
+
 static ngx_http_cs_chat_range_t drain_time = { NGX_HTTP_CS_CHAT_MSEC, 0,
     3600000, "a time from 0s to 1h" };
 
@@ -120,6 +125,11 @@ ngx_command_t ngx_http_cs_chat_commands[] = {
     { ngx_string("cs_chat_typing_timeout"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
         ngx_http_cs_chat_set_range, NGX_HTTP_MAIN_CONF_OFFSET,
         IN_MAIN(typing_timeout), &typing_timeout },
+
+    { ngx_string("cs_chat_presence_interval"),
+        NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_http_cs_chat_set_range,
+        NGX_HTTP_MAIN_CONF_OFFSET, IN_MAIN(presence_interval),
+        &presence_interval },
 
     { ngx_string("cs_chat_prefix"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
         ngx_http_cs_chat_set_prefix, NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL },
@@ -175,8 +185,8 @@ ngx_command_t ngx_http_cs_chat_commands[] = {
         ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
         IN_LOC(output_limit), &output_limit },
 
-    { ngx_string("cs_chat_sockets_per_user"), ANYWHERE | NGX_CONF_TAKE1,
-        ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
+    { ngx_string("cs_chat_sockets_per_user"), ANYWHERE | NGX_CONF_TAKE12,
+        ngx_http_cs_chat_set_sockets, NGX_HTTP_LOC_CONF_OFFSET,
         IN_LOC(sockets_per_user), &sockets_per_user },
 
     { ngx_string("cs_chat_pending_limit"), ANYWHERE | NGX_CONF_TAKE1,
@@ -231,6 +241,7 @@ ngx_http_cs_chat_create_main_conf(ngx_conf_t *cf)
     conf->redis_buffer = NGX_CONF_UNSET_SIZE;
     conf->max_requests = NGX_CONF_UNSET_UINT;
     conf->typing_timeout = NGX_CONF_UNSET_MSEC;
+    conf->presence_interval = NGX_CONF_UNSET_MSEC;
     conf->order.chats = NGX_CONF_UNSET_UINT;
     conf->order.wait = NGX_CONF_UNSET_MSEC;
     conf->order.buffer = NGX_CONF_UNSET_SIZE;
@@ -255,6 +266,7 @@ ngx_http_cs_chat_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_conf_init_size_value(mcf->redis_buffer, 16777216);
     ngx_conf_init_uint_value(mcf->max_requests, 65536);
     ngx_conf_init_msec_value(mcf->typing_timeout, 6000);
+    ngx_conf_init_msec_value(mcf->presence_interval, 10000);
     ngx_conf_init_uint_value(mcf->order.chats, 65536);
     ngx_conf_init_msec_value(mcf->order.wait, 3000);
     ngx_conf_init_size_value(mcf->order.buffer, 4194304);
@@ -305,6 +317,7 @@ ngx_http_cs_chat_create_loc_conf(ngx_conf_t *cf)
     conf->drain_time = NGX_CONF_UNSET_MSEC;
     conf->output_limit = NGX_CONF_UNSET_SIZE;
     conf->sockets_per_user = NGX_CONF_UNSET_UINT;
+    conf->refuse_newest = NGX_CONF_UNSET_UINT;
     conf->pending_limit = NGX_CONF_UNSET_UINT;
     conf->refused_limit = NGX_CONF_UNSET_UINT;
     conf->legacy_events = NGX_CONF_UNSET;
@@ -353,6 +366,7 @@ ngx_http_cs_chat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_size_value(conf->output_limit, prev->output_limit, 1048576);
     ngx_conf_merge_uint_value(
         conf->sockets_per_user, prev->sockets_per_user, 20);
+    ngx_conf_merge_uint_value(conf->refuse_newest, prev->refuse_newest, 0);
     ngx_conf_merge_uint_value(conf->pending_limit, prev->pending_limit, 256);
     ngx_conf_merge_uint_value(conf->refused_limit, prev->refused_limit, 60);
     ngx_conf_merge_value(conf->legacy_events, prev->legacy_events, 1);
@@ -568,6 +582,33 @@ ngx_http_cs_chat_set_range(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 /* Locations. */
+
+static char *
+ngx_http_cs_chat_set_sockets(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t *value;
+    ngx_http_cs_chat_loc_conf_t *lcf;
+
+    lcf = conf;
+    value = cf->args->elts;
+    lcf->refuse_newest = 0;
+
+    if (cf->args->nelts == 3) {
+        lcf->refuse_newest = ngx_strcmp(value[2].data, "close=newest") == 0;
+
+        if (!lcf->refuse_newest
+            && ngx_strcmp(value[2].data, "close=oldest") != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                "invalid parameter \"%V\" in \"%V\": it must be "
+                "\"close=oldest\" or \"close=newest\"",
+                &value[2], &cmd->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return ngx_http_cs_chat_set_range(cf, cmd, conf);
+}
+
 
 static char *
 ngx_http_cs_chat_set_kind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)

@@ -13,6 +13,8 @@ static csc_error_e ngx_http_cs_chat_handshake_check(
 static void ngx_http_cs_chat_handshake_redeemed(
     ngx_http_request_t *r, csc_error_e error);
 static ngx_int_t ngx_http_cs_chat_upgrade(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_cs_chat_too_many(
+    ngx_http_request_t *r, ngx_http_cs_chat_claims_t *claims);
 static ngx_int_t ngx_http_cs_chat_upgrade_headers(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_cs_chat_has_word(ngx_str_t header, const char *word);
 
@@ -152,6 +154,11 @@ ngx_http_cs_chat_upgrade(ngx_http_request_t *r)
     ctx = ngx_http_cs_chat_ctx(r);
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
+    if (ngx_http_cs_chat_too_many(r, &ctx->claims)) {
+        return ngx_http_cs_chat_refuse(r, CSC_E_RATE_LIMITED,
+            "You have too many connections: close one.", NULL);
+    }
+
     /* an event that waits for the ACK of the one before it is late */
 
     if (clcf->tcp_nodelay && ngx_tcp_nodelay(r->connection) != NGX_OK) {
@@ -182,6 +189,24 @@ ngx_http_cs_chat_upgrade(ngx_http_request_t *r)
     }
 
     return NGX_DONE;
+}
+
+
+/* What other processes have is known to the chat worker, which closes it. */
+
+static ngx_uint_t
+ngx_http_cs_chat_too_many(
+    ngx_http_request_t *r, ngx_http_cs_chat_claims_t *claims)
+{
+    ngx_http_cs_chat_session_t *oldest;
+    ngx_http_cs_chat_loc_conf_t *conf;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
+
+    return conf->refuse_newest
+           && ngx_http_cs_chat_hub_sockets(
+                  ngx_http_cs_chat_view(claims->user), &oldest)
+                  >= conf->sockets_per_user;
 }
 
 

@@ -324,7 +324,7 @@ ngx_http_cs_chat_hub_sockets(
     {
         follow = ngx_queue_data(q, ngx_http_cs_chat_follow_t, in_topic);
 
-        if (follow->session->closing) {
+        if (follow->session->uncounted) {
             continue;
         }
 
@@ -338,8 +338,7 @@ ngx_http_cs_chat_hub_sockets(
 
 
 void
-ngx_http_cs_chat_hub_topics(
-    const char *kind, ngx_http_cs_chat_topic_pt visit, void *data)
+ngx_http_cs_chat_hub_topics(const char *kind, ngx_http_cs_chat_topic_pt visit)
 {
     size_t len;
     ngx_str_t name;
@@ -362,7 +361,7 @@ ngx_http_cs_chat_hub_topics(
         {
             name.data = topic->name + len + 1;
             name.len = topic->sn.str.len - len - 1;
-            visit(data, &name, topic->count);
+            visit(&name, &topic->follows);
         }
     }
 }
@@ -727,6 +726,35 @@ void
 ngx_http_cs_chat_hub_resync(const char *reason)
 {
     ngx_http_cs_chat_ws_each(ngx_http_cs_chat_ws_resync, reason);
+}
+
+
+void
+ngx_http_cs_chat_hub_close(csc_str_t user, csc_str_t id)
+{
+    ngx_queue_t *q;
+    ngx_http_cs_chat_topic_t *topic;
+    ngx_http_cs_chat_follow_t *follow;
+    ngx_http_cs_chat_session_t *session;
+
+    topic = ngx_http_cs_chat_hub_named("user", user);
+
+    if (topic == NULL || id.len != NGX_HTTP_CS_CHAT_CONN_LEN) {
+        return;
+    }
+
+    for (q = ngx_queue_head(&topic->follows);
+         q != ngx_queue_sentinel(&topic->follows); q = ngx_queue_next(q))
+    {
+        follow = ngx_queue_data(q, ngx_http_cs_chat_follow_t, in_topic);
+        session = follow->session;
+
+        if (ngx_memcmp(session->id, id.data, id.len) == 0) {
+            ngx_http_cs_chat_ws_close(
+                session, CSC_WS_CLOSE_TOO_MANY, NGX_HTTP_CS_CHAT_TOO_MANY);
+            return;
+        }
+    }
 }
 
 

@@ -92,19 +92,20 @@ void ngx_http_cs_chat_hub_hold(ngx_http_cs_chat_follow_t *follow);
 void ngx_http_cs_chat_hub_release(
     ngx_http_cs_chat_follow_t *follow, uint64_t seq);
 
+/* Follows, linked by in_topic, the oldest first. */
 typedef void (*ngx_http_cs_chat_topic_pt)(
-    void *data, ngx_str_t *name, ngx_uint_t sockets);
+    ngx_str_t *name, ngx_queue_t *follows);
 
 /* Visits all topics of a kind. */
 void ngx_http_cs_chat_hub_topics(
-    const char *kind, ngx_http_cs_chat_topic_pt visit, void *data);
+    const char *kind, ngx_http_cs_chat_topic_pt visit);
 
 /* The number of sockets of this process that follow a topic. */
 ngx_uint_t ngx_http_cs_chat_hub_count(const char *kind, csc_str_t name);
 
 /*
- * The sockets of a user that are not closing: their number, and the one that
- * has been open the longest (NULL where there is none).
+ * The sockets of a user that count: their number, and the one that has been
+ * open the longest (NULL where there is none).
  */
 ngx_uint_t ngx_http_cs_chat_hub_sockets(
     csc_str_t user, struct ngx_http_cs_chat_session_s **oldest);
@@ -114,6 +115,9 @@ void ngx_http_cs_chat_hub_event(csc_bus_message_t *event);
 
 /* Tells all sockets that they may have missed events. */
 void ngx_http_cs_chat_hub_resync(const char *reason);
+
+/* A chat worker found that a user has too many sockets: closes this one. */
+void ngx_http_cs_chat_hub_close(csc_str_t user, csc_str_t id);
 
 /* A token is revoked: remembers it and closes its sockets. */
 void ngx_http_cs_chat_hub_revoke(u_char *key, time_t expires);

@@ -111,7 +111,7 @@ ngx_http_cs_chat_init_process(ngx_cycle_t *cycle)
 
     ngx_http_cs_chat_hub_init(cycle->log);
     ngx_http_cs_chat_ws_init(cycle->log);
-    ngx_http_cs_chat_presence_init(cycle->log);
+    ngx_http_cs_chat_presence_init(conf->presence_interval, cycle->log);
 
     return ngx_http_cs_chat_bus_init(conf, cycle->log);
 }

@@ -53,6 +53,7 @@ typedef struct {
     ngx_http_cs_chat_redis_conf_t redis;
     ngx_http_cs_chat_order_conf_t order;
     ngx_msec_t typing_timeout;
+    ngx_msec_t presence_interval;
     size_t redis_buffer;     /* bytes that may wait for Redis */
     ngx_uint_t max_requests; /* that may await an answer */
     ngx_str_t prefix;
@@ -83,6 +84,7 @@ typedef struct {
     ngx_msec_t drain_time;
     size_t output_limit;
     ngx_uint_t sockets_per_user;
+    ngx_uint_t refuse_newest; /* of too many; else the oldest is closed */
     ngx_uint_t pending_limit;
     ngx_uint_t refused_limit;
     ngx_flag_t legacy_events;

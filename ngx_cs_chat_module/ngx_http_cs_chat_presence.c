@@ -4,9 +4,9 @@
 #include "csc_uuid.h"
 
 
-#define RENEW_INTERVAL 10000 /* ms; a third of the lease */
-#define FIRST_SIZE 1024      /* bytes of lines for one shard */
-#define MAX_SIZE 131072      /* bytes of lines in one message */
+#define FIRST_SIZE 1024 /* bytes of lines for one shard */
+#define MAX_SIZE 131072 /* bytes of lines in one message */
+#define WORD (1 + NGX_HTTP_CS_CHAT_CONN_LEN)
 
 
 /* The lines that wait for one shard; see docs/bus.md. */
@@ -17,12 +17,15 @@ typedef struct {
 } ngx_http_cs_chat_lines_t;
 
 
-static void ngx_http_cs_chat_presence_say(
-    ngx_str_t *user, u_char sign, ngx_http_cs_chat_session_t *session);
+static u_char *ngx_http_cs_chat_presence_line(
+    ngx_str_t *user, u_char sign, size_t len);
+static u_char *ngx_http_cs_chat_presence_word(
+    u_char *p, ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_presence_end(ngx_str_t *user, u_char *p);
 static ngx_int_t ngx_http_cs_chat_presence_reserve(
     ngx_http_cs_chat_lines_t *lines, size_t len);
 static void ngx_http_cs_chat_presence_held(
-    void *data, ngx_str_t *user, ngx_uint_t sockets);
+    ngx_str_t *user, ngx_queue_t *follows);
 static void ngx_http_cs_chat_presence_flush(ngx_event_t *ev);
 static void ngx_http_cs_chat_presence_publish(unsigned shard);
 static void ngx_http_cs_chat_presence_timer(ngx_event_t *ev);
@@ -31,11 +34,14 @@ static void ngx_http_cs_chat_presence_timer(ngx_event_t *ev);
 static ngx_http_cs_chat_lines_t shards[CSC_BUS_SHARDS];
 static ngx_event_t flush;
 static ngx_event_t renewal;
+static ngx_msec_t renewal_interval;
 
 
 void
-ngx_http_cs_chat_presence_init(ngx_log_t *log)
+ngx_http_cs_chat_presence_init(ngx_msec_t interval, ngx_log_t *log)
 {
+    renewal_interval = interval;
+
     ngx_memzero(shards, sizeof(shards));
 
     ngx_memzero(&flush, sizeof(flush));
@@ -50,7 +56,7 @@ ngx_http_cs_chat_presence_init(ngx_log_t *log)
 
     /* processes that started together need not renew together */
 
-    ngx_add_timer(&renewal, 1 + (ngx_msec_t) ngx_random() % RENEW_INTERVAL);
+    ngx_add_timer(&renewal, 1 + (ngx_msec_t) ngx_random() % interval);
 }
 
 
@@ -77,19 +83,62 @@ ngx_http_cs_chat_presence_exit(void)
 void
 ngx_http_cs_chat_presence_open(ngx_http_cs_chat_session_t *session)
 {
-    ngx_http_cs_chat_presence_say(&session->claims.user, '+', session);
+    u_char *p;
+    ngx_str_t *user;
+
+    user = &session->claims.user;
+
+    p = ngx_http_cs_chat_presence_line(
+        user, '+', WORD + sizeof(" 4294967295 newest") - 1);
+
+    if (p != NULL) {
+        p = ngx_http_cs_chat_presence_word(p, session);
+        p = ngx_sprintf(p, " %ui%s", session->conf->sockets_per_user,
+            session->conf->refuse_newest ? " newest" : "");
+        ngx_http_cs_chat_presence_end(user, p);
+    }
+}
+
+
+void
+ngx_http_cs_chat_presence_uncount(ngx_http_cs_chat_session_t *session)
+{
+    u_char *p;
+    ngx_str_t *user;
+
+    if (session->uncounted) {
+        return;
+    }
+
+    session->uncounted = 1;
+    user = &session->claims.user;
+
+    p = ngx_http_cs_chat_presence_line(user, '-', WORD);
+
+    if (p != NULL) {
+        p = ngx_http_cs_chat_presence_word(p, session);
+        ngx_http_cs_chat_presence_end(user, p);
+    }
 }
 
 
 void
 ngx_http_cs_chat_presence_close(ngx_http_cs_chat_session_t *session)
 {
-    csc_str_t user;
+    u_char *p;
+    ngx_str_t *user;
 
-    user = ngx_http_cs_chat_view(session->claims.user);
+    user = &session->claims.user;
 
-    if (ngx_http_cs_chat_hub_count("user", user) == 0) {
-        ngx_http_cs_chat_presence_say(&session->claims.user, '-', NULL);
+    if (ngx_http_cs_chat_hub_count("user", ngx_http_cs_chat_view(*user))) {
+        ngx_http_cs_chat_presence_uncount(session);
+        return;
+    }
+
+    p = ngx_http_cs_chat_presence_line(user, '-', 0);
+
+    if (p != NULL) {
+        ngx_http_cs_chat_presence_end(user, p);
     }
 }
 
@@ -97,54 +146,95 @@ ngx_http_cs_chat_presence_close(ngx_http_cs_chat_session_t *session)
 void
 ngx_http_cs_chat_presence_renew(void)
 {
-    ngx_http_cs_chat_hub_topics("user", ngx_http_cs_chat_presence_held, NULL);
+    ngx_http_cs_chat_hub_topics("user", ngx_http_cs_chat_presence_held);
 }
 
 
 static void
-ngx_http_cs_chat_presence_held(void *data, ngx_str_t *user, ngx_uint_t sockets)
-{
-    ngx_http_cs_chat_presence_say(user, '=', NULL);
-}
-
-
-/* Adds a line; all lines of this turn of the loop leave together. */
-
-static void
-ngx_http_cs_chat_presence_say(
-    ngx_str_t *user, u_char sign, ngx_http_cs_chat_session_t *session)
+ngx_http_cs_chat_presence_held(ngx_str_t *user, ngx_queue_t *follows)
 {
     u_char *p;
-    size_t len;
+    size_t n;
+    ngx_queue_t *q;
+    ngx_http_cs_chat_follow_t *follow;
+    ngx_http_cs_chat_session_t *session;
+
+    n = 0;
+
+    for (q = ngx_queue_head(follows); q != follows; q = ngx_queue_next(q)) {
+        n++;
+    }
+
+    p = ngx_http_cs_chat_presence_line(user, '=', n * WORD);
+    if (p == NULL) {
+        return;
+    }
+
+    for (q = ngx_queue_head(follows); q != follows; q = ngx_queue_next(q)) {
+        follow = ngx_queue_data(q, ngx_http_cs_chat_follow_t, in_topic);
+        session = follow->session;
+
+        if (!session->uncounted) {
+            p = ngx_http_cs_chat_presence_word(p, session);
+        }
+    }
+
+    ngx_http_cs_chat_presence_end(user, p);
+}
+
+
+/*
+ * Begins a line, which has room for len bytes behind the user; all lines of
+ * this turn of the loop leave together.
+ */
+
+static u_char *
+ngx_http_cs_chat_presence_line(ngx_str_t *user, u_char sign, size_t len)
+{
+    u_char *p;
     unsigned shard;
     ngx_http_cs_chat_lines_t *lines;
 
     /* what is said while there is no bus is said by the next renewal */
 
     if (!ngx_http_cs_chat_bus_ready()) {
-        return;
+        return NULL;
     }
 
     shard = csc_bus_shard(ngx_http_cs_chat_view(*user));
     lines = &shards[shard];
-    len = 1 + user->len + 1 + NGX_HTTP_CS_CHAT_CONN_LEN + 1;
+    len += 1 + user->len + 1;
 
     if (lines->len + len > MAX_SIZE) {
         ngx_http_cs_chat_presence_publish(shard);
     }
 
     if (ngx_http_cs_chat_presence_reserve(lines, len) != NGX_OK) {
-        return;
+        return NULL;
     }
 
     p = lines->data + lines->len;
     *p++ = sign;
-    p = ngx_cpymem(p, user->data, user->len);
 
-    if (session != NULL) {
-        *p++ = ' ';
-        p = ngx_cpymem(p, session->id, sizeof(session->id));
-    }
+    return ngx_cpymem(p, user->data, user->len);
+}
+
+
+static u_char *
+ngx_http_cs_chat_presence_word(u_char *p, ngx_http_cs_chat_session_t *session)
+{
+    *p++ = ' ';
+
+    return ngx_cpymem(p, session->id, sizeof(session->id));
+}
+
+
+static void
+ngx_http_cs_chat_presence_end(ngx_str_t *user, u_char *p)
+{
+    ngx_http_cs_chat_lines_t *lines;
+
+    lines = &shards[csc_bus_shard(ngx_http_cs_chat_view(*user))];
 
     *p++ = '\n';
     lines->len = p - lines->data;
@@ -166,6 +256,10 @@ ngx_http_cs_chat_presence_reserve(ngx_http_cs_chat_lines_t *lines, size_t len)
     }
 
     size = lines->size ? lines->size * 2 : FIRST_SIZE;
+
+    while (size < lines->len + len) {
+        size *= 2;
+    }
 
     data = ngx_alloc(size, flush.log);
     if (data == NULL) {
@@ -221,7 +315,7 @@ ngx_http_cs_chat_presence_publish(unsigned shard)
 static void
 ngx_http_cs_chat_presence_timer(ngx_event_t *ev)
 {
-    ngx_add_timer(ev, RENEW_INTERVAL);
+    ngx_add_timer(ev, renewal_interval);
 
     ngx_http_cs_chat_presence_renew();
 }

@@ -147,6 +147,11 @@ ngx_http_cs_chat_bus_on_control(csc_bus_message_t *message)
         return;
     }
 
+    if (csc_str_is(message->op, "socket.close")) {
+        ngx_http_cs_chat_hub_close(message->user, message->key);
+        return;
+    }
+
     if (!csc_str_is(message->op, "token.revoked")
         || message->key.len != NGX_HTTP_CS_CHAT_TOKEN_KEY_LEN
         || message->expires == 0)

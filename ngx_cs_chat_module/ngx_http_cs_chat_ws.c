@@ -12,6 +12,7 @@
 #define FIRST_MESSAGE 4096 /* bytes of the buffer for a message in pieces */
 
 
+static ngx_int_t ngx_http_cs_chat_ws_id(u_char *id);
 static ngx_http_cs_chat_session_t *ngx_http_cs_chat_ws_session(
     ngx_connection_t *c);
 static void ngx_http_cs_chat_ws_read_handler(ngx_event_t *rev);
@@ -72,7 +73,6 @@ ngx_http_cs_chat_ws_open(
     ngx_http_request_t *r, ngx_http_cs_chat_claims_t *claims)
 {
     csc_str_t early, user;
-    u_char random[NGX_HTTP_CS_CHAT_CONN_LEN / 2];
     ngx_buf_t *b;
     ngx_connection_t *c;
     ngx_http_cs_chat_session_t *session, *oldest;
@@ -86,7 +86,7 @@ ngx_http_cs_chat_ws_open(
     session = ngx_pcalloc(r->pool, sizeof(ngx_http_cs_chat_session_t));
 
     if (session == NULL || read_buffer == NULL
-        || RAND_bytes(random, sizeof(random)) != 1)
+        || ngx_http_cs_chat_ws_id(session->id) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -97,7 +97,6 @@ ngx_http_cs_chat_ws_open(
     session->conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
     session->claims = *claims;
     session->heard = ngx_current_msec;
-    (void) ngx_hex_dump(session->id, random, sizeof(random));
 
     session->flush.handler = ngx_http_cs_chat_ws_flush_handler;
     session->flush.data = session;
@@ -114,8 +113,8 @@ ngx_http_cs_chat_ws_open(
     if (ngx_http_cs_chat_hub_sockets(user, &oldest)
         >= session->conf->sockets_per_user)
     {
-        ngx_http_cs_chat_ws_close(oldest, CSC_WS_CLOSE_TOO_MANY,
-            "too many connections for this user");
+        ngx_http_cs_chat_ws_close(
+            oldest, CSC_WS_CLOSE_TOO_MANY, NGX_HTTP_CS_CHAT_TOO_MANY);
     }
 
     if (ngx_http_cs_chat_ws_follow(session) != NGX_OK) {
@@ -158,6 +157,33 @@ ngx_http_cs_chat_ws_open(
     if (ngx_exiting) {
         ngx_http_cs_chat_ws_drain(session);
     }
+
+    return NGX_OK;
+}
+
+
+/*
+ * The time in ms and a random number: of two sockets the one with the lower id
+ * was opened first, whichever processes have them.
+ */
+
+static ngx_int_t
+ngx_http_cs_chat_ws_id(u_char *id)
+{
+    uint64_t now, random;
+    ngx_time_t *tp;
+    static uint64_t last;
+
+    if (RAND_bytes((u_char *) &random, sizeof(random)) != 1) {
+        return NGX_ERROR;
+    }
+
+    tp = ngx_timeofday();
+    now = (uint64_t) tp->sec * 1000 + tp->msec;
+    last = ngx_max(now, last + 1);
+
+    (void) ngx_sprintf(
+        id, "%011xL%09xL", last & 0xfffffffffff, random & 0xfffffffff);
 
     return NGX_OK;
 }
@@ -359,6 +385,8 @@ ngx_http_cs_chat_ws_drain(ngx_http_cs_chat_session_t *session)
     session->drain_at = ngx_current_msec
                         + (ngx_msec_t) ngx_random()
                               % (session->conf->drain_time + 1);
+
+    ngx_http_cs_chat_presence_uncount(session);
 
     if (session->conf->drain_time == 0) {
         ngx_http_cs_chat_ws_leave(session);

@@ -12,8 +12,11 @@
 #include "csc_ws.h"
 
 
-#define NGX_HTTP_CS_CHAT_CONN_LEN 16 /* hexadecimal digits of a socket's id */
+#define NGX_HTTP_CS_CHAT_CONN_LEN 20 /* hexadecimal digits of a socket's id */
 #define NGX_HTTP_CS_CHAT_TYPING 4    /* chats that a socket writes in at once */
+
+
+#define NGX_HTTP_CS_CHAT_TOO_MANY "too many connections for this user"
 
 
 /* A chat that the user of a socket writes in, see the typing. */
@@ -70,13 +73,14 @@ typedef struct ngx_http_cs_chat_session_s {
     time_t refused_since;
 
     unsigned awaiting_pong : 1;
-    unsigned paused : 1;   /* not read: too much awaits an answer */
-    unsigned draining : 1; /* the process ends: it will be told to reconnect */
-    unsigned leaving : 1;  /* it was told: closed when all is answered */
-    unsigned closing : 1;  /* our Close is queued: nothing else goes out */
-    unsigned closed : 1;   /* the client's Close has come, or its data ended */
-    unsigned broken : 1;   /* what comes in can't be understood any more */
-    unsigned failed : 1;   /* the connection is of no more use */
+    unsigned uncounted : 1; /* it ends: no longer one of its user's sockets */
+    unsigned paused : 1;    /* not read: too much awaits an answer */
+    unsigned draining : 1;  /* the process ends: it will be told to reconnect */
+    unsigned leaving : 1;   /* it was told: closed when all is answered */
+    unsigned closing : 1;   /* our Close is queued: nothing else goes out */
+    unsigned closed : 1;    /* the client's Close has come, or its data ended */
+    unsigned broken : 1;    /* what comes in can't be understood any more */
+    unsigned failed : 1;    /* the connection is of no more use */
 } ngx_http_cs_chat_session_t;
 
 

@@ -4,6 +4,7 @@
  */
 
 #include "ngx_http_cs_chat_ws.h"
+#include "ngx_http_cs_chat_presence.h"
 
 
 #define WRITE_FRAMES 64 /* frames in one writev() */
@@ -272,6 +273,12 @@ ngx_http_cs_chat_ws_close(
     ngx_http_cs_chat_ws_queue(session, frame);
     ngx_http_cs_chat_frame_release(frame);
     session->closing = 1;
+
+    if (!session->closed) {
+        /* until its client has answered it counts no more */
+
+        ngx_http_cs_chat_presence_uncount(session);
+    }
 
     ngx_http_cs_chat_ws_rearm(session);
 }

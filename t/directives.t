@@ -135,6 +135,11 @@ $ranges_in_http{cs_chat_typing_timeout} = {
     bad => [qw(0 499ms 61s soon)],
     right => 'a time from 500ms to 1m',
 };
+$ranges_in_http{cs_chat_presence_interval} = {
+    good => [qw(1s 10s 10m)],
+    bad => [qw(0 999ms 601s soon)],
+    right => 'a time from 1s to 10m',
+};
 $ranges_in_http{cs_chat_order_wait} = {
     good => [qw(100ms 3s 1m)],
     bad => [qw(0 99ms 61s soon)],
@@ -167,6 +172,17 @@ subtest 'numbers, times and sizes' => sub {
         for sort keys %ranges;
     in_range($_, $ranges_in_http{$_}, sub { (http => "$key $_[0]") })
         for sort keys %ranges_in_http;
+};
+
+subtest 'cs_chat_sockets_per_user' => sub {
+    my $name = 'cs_chat_sockets_per_user';
+
+    valid("close=$_", location => "$name 3 close=$_;") for qw(oldest newest);
+    invalid($_,
+        qr/invalid parameter "\Q$_\E" in "$name": it must be "close=oldest" or "close=newest"/,
+        location => "$name 3 $_;") for qw(close=none close newest 4);
+    invalid('a bad number beside it', qr/invalid value "0" in "$name"/,
+        location => "$name 0 close=newest;");
 };
 
 subtest 'where directives stand, and how often' => sub {

@@ -17,7 +17,10 @@ my $grace = $ENV{SANITIZE} ? 1 : 0.5;  # seconds
 my $slack = 0.7;  # until it is noticed that they are over
 my $server = CSChat::Server->new(
     machines => 2,
-    worker_env => {CS_CHAT_PRESENCE_GRACE => 1000 * $grace . 'ms'},
+    worker_env => {
+        CS_CHAT_PRESENCE_GRACE => 1000 * $grace . 'ms',
+        CS_CHAT_PRESENCE_INTERVAL => 0,  # t/presence_interval.t has that
+    },
     locations => 'location = /modern {
         cs_chat_websocket;
         cs_chat_legacy_events off;

@@ -168,6 +168,19 @@ bus_event_to(bus_t *bus, csc_str_t process, csc_bus_message_t *event)
 }
 
 void
+bus_close_socket(bus_t *bus, csc_str_t user, csc_str_t conn)
+{
+    csc_bus_message_t message;
+
+    memset(&message, 0, sizeof(message));
+    message.kind = CSC_BUS_CONTROL;
+    message.op = csc_str("socket.close");
+    message.user = user;
+    message.key = conn;
+    bus_publish(bus, bus->events, &message, NULL);
+}
+
+void
 bus_request(bus_t *bus, csc_op_e op, csc_str_t user)
 {
     char channel[CSC_BUS_MAX_PREFIX + 64];

@@ -79,6 +79,9 @@ static const config_setting_t config_settings[] = {
     { "presence_lease", "CS_CHAT_PRESENCE_LEASE", CONFIG_TIME, "30s", 1000,
         3600000, AT(presence_lease),
         "from an NGINX process's last renewal until its users are gone" },
+    { "presence_interval", "CS_CHAT_PRESENCE_INTERVAL", CONFIG_TIME, "1s", 0,
+        60000, AT(presence_interval),
+        "between two changes of one user that are told" },
 };
 
 #define CONFIG_SETTINGS (sizeof(config_settings) / sizeof(config_settings[0]))

@@ -32,6 +32,7 @@ typedef struct {
     uint64_t hang_timeout;      /* ms */
     uint64_t presence_grace;    /* ms */
     uint64_t presence_lease;    /* ms */
+    uint64_t presence_interval; /* ms */
 
     log_level_e log_level;
 } config_t;

@@ -3,6 +3,7 @@
 
 #include "op.h"
 #include "presence.h"
+#include "presence_sockets.h"
 #include "reply.h"
 
 #define PRESENCE_SWEEP 500  /* ms */
@@ -20,6 +21,12 @@ presence_wanted(const presence_t *presence, const presence_user_t *user)
     return user->holders != NULL || presence_now(presence) < user->grace;
 }
 
+static int
+presence_shown(const presence_t *presence, const presence_user_t *user)
+{
+    return presence_wanted(presence, user) && user->hidden != PRESENCE_YES;
+}
+
 /* 1 when the database has to be told something. */
 static int
 presence_differs(const presence_t *presence, const presence_user_t *user)
@@ -28,11 +35,8 @@ presence_differs(const presence_t *presence, const presence_user_t *user)
         return 1;
     }
 
-    if (presence_wanted(presence, user)) {
-        return user->online != PRESENCE_YES && user->hidden != PRESENCE_YES;
-    }
-
-    return user->online != PRESENCE_NO;
+    return user->online
+           != (presence_shown(presence, user) ? PRESENCE_YES : PRESENCE_NO);
 }
 
 static void
@@ -152,6 +156,12 @@ presence_gather(presence_t *presence)
             continue;
         }
 
+        if (presence_now(presence) < user->quiet) {
+            continue; /* left to a sweep after that */
+        }
+
+        user->quiet = presence_now(presence)
+                      + presence->config->presence_interval;
         change = &presence->changes[presence->count++];
         memcpy(change->id, user->id, CSC_UUID_LEN);
         memcpy(change->conn, user->conn, user->conn_len);
@@ -237,52 +247,113 @@ presence_flush(presence_t *presence)
 
 /* --- what is reported --- */
 
-static int
-presence_conn(presence_user_t *user, csc_str_t conn)
+/*
+ * The socket that is the cause of a change does not hear of it.  Where several
+ * were opened before it could be told, none of the user's does.
+ */
+static void
+presence_cause(presence_user_t *user, csc_str_t conn)
 {
-    size_t i;
+    static const char all[] = "user:";
+    size_t len = sizeof(all) - 1;
 
-    if (conn.len == 0 || conn.len > PRESENCE_CONN_MAX) {
+    if (user->conn_len == 0) {
+        memcpy(user->conn, conn.data, conn.len);
+        user->conn_len = (unsigned char) conn.len;
+        return;
+    }
+
+    memcpy(user->conn, all, len);
+    memcpy(user->conn + len, user->id, CSC_UUID_LEN);
+    user->conn_len = (unsigned char) (len + CSC_UUID_LEN);
+}
+
+/* A socket was opened: its id, and how many its user may have. */
+static int
+presence_opened(presence_t *presence, presence_user_t *user,
+    presence_holder_t *holder, csc_str_t words)
+{
+    csc_str_t conn;
+    presence_limit_t limit;
+
+    if (presence_limit_read(words, &conn, &limit) != CSC_OK
+        || presence_socket_add(holder, conn) != CSC_OK)
+    {
         return CSC_ERROR;
     }
 
-    for (i = 0; i < conn.len; i++) {
-        if (conn.data[i] <= 0x20 || conn.data[i] >= 0x7f) {
-            return CSC_ERROR;
-        }
+    if (presence_limit_apply(presence->bus, user, holder, conn, &limit)) {
+        return CSC_OK; /* it is the one that is closed */
     }
 
-    memcpy(user->conn, conn.data, conn.len);
-    user->conn_len = (unsigned char) conn.len;
+    user->unhide = user->hidden != PRESENCE_NO;
+
+    if (presence_differs(presence, user)) {
+        presence_cause(user, conn);
+    }
 
     return CSC_OK;
 }
 
 static int
-presence_report(presence_t *presence, presence_user_t *user, csc_str_t process,
-    int kind, csc_str_t conn)
+presence_report(presence_t *presence, csc_str_t process, int kind, csc_str_t id,
+    csc_str_t words)
 {
-    uint64_t now = presence_now(presence);
+    presence_user_t *user;
+    presence_holder_t *holder;
 
-    switch (kind) {
-    case '+':
-        if (presence_conn(user, conn) != CSC_OK) {
-            return CSC_ERROR;
+    user = presence_table_get(&presence->tables[csc_bus_shard(id)], id);
+    if (user == NULL) {
+        return CSC_ERROR;
+    }
+
+    holder = presence_hold(user, process,
+        presence_now(presence) + presence->config->presence_lease);
+
+    if (holder == NULL
+        || (kind == '+' ? presence_opened(presence, user, holder, words)
+                        : presence_sockets_set(holder, words))
+               != CSC_OK)
+    {
+        return CSC_ERROR;
+    }
+
+    presence_touch(presence, user);
+
+    return CSC_OK;
+}
+
+/*
+ * A socket counts no more, or, where none is named, the process has none left.
+ * Of users who are not known nobody told that they are online.
+ */
+static void
+presence_closed(
+    presence_t *presence, csc_str_t process, csc_str_t id, csc_str_t conn)
+{
+    presence_user_t *user = presence_find(presence, id);
+    uint64_t grace;
+
+    if (user == NULL) {
+        return;
+    }
+
+    if (conn.len > 0) {
+        presence_socket_remove(user, process, conn);
+        return;
+    }
+
+    presence_let_go(user, process);
+
+    if (user->holders == NULL) {
+        grace = presence_now(presence) + presence->config->presence_grace;
+
+        /* after a take-over others may hold them that have yet to renew */
+        if (user->grace < grace) {
+            user->grace = grace;
         }
-        user->unhide = user->hidden != PRESENCE_NO;
-        return presence_hold(
-            user, process, now + presence->config->presence_lease);
-
-    case '=':
-        return presence_hold(
-            user, process, now + presence->config->presence_lease);
-
-    default:
-        presence_let_go(user, process);
-        if (user->holders == NULL) {
-            user->grace = now + presence->config->presence_grace;
-        }
-        return CSC_OK;
+        user->conn_len = 0;
+        presence_touch(presence, user);
     }
 }
 
@@ -290,8 +361,7 @@ int
 presence_line(
     presence_t *presence, unsigned shard, csc_str_t process, csc_str_t line)
 {
-    csc_str_t id, conn = CSC_STR_NULL;
-    presence_user_t *user;
+    csc_str_t id, words = CSC_STR_NULL;
 
     if (line.len < 1 + CSC_UUID_LEN
         || (line.data[0] != '+' && line.data[0] != '=' && line.data[0] != '-'))
@@ -309,26 +379,16 @@ presence_line(
         if (line.data[1 + CSC_UUID_LEN] != ' ') {
             return CSC_ERROR;
         }
-        conn.data = line.data + 2 + CSC_UUID_LEN;
-        conn.len = line.len - 2 - CSC_UUID_LEN;
+        words.data = line.data + 2 + CSC_UUID_LEN;
+        words.len = line.len - 2 - CSC_UUID_LEN;
     }
 
-    user = presence_table_get(&presence->tables[shard], id);
-    if (user == NULL
-        || presence_report(presence, user, process, line.data[0], conn)
-               != CSC_OK)
-    {
-        return CSC_ERROR;
+    if (line.data[0] == '-') {
+        presence_closed(presence, process, id, words);
+        return CSC_OK;
     }
 
-    presence_touch(presence, user);
-
-    /* a socket that changed nothing is not the cause of what comes later */
-    if (!user->changed || line.data[0] == '-') {
-        user->conn_len = 0;
-    }
-
-    return CSC_OK;
+    return presence_report(presence, process, line.data[0], id, words);
 }
 
 void
@@ -350,6 +410,7 @@ typedef struct {
     request_t *request;
     unsigned hidden : 1;
     unsigned connected : 1;
+    unsigned tell : 1; /* now; else a sweep does */
 } presence_hide_t;
 
 static void
@@ -371,8 +432,11 @@ presence_on_hidden(void *data, db_status_e status, const PGresult *result)
 
     if (user != NULL && PQgetisnull(result, 0, OUTCOME_CODE)) {
         user->hidden = hide->hidden ? PRESENCE_YES : PRESENCE_NO;
-        user->online = hide->connected && !hide->hidden ? PRESENCE_YES
-                                                        : PRESENCE_NO;
+        if (hide->tell) {
+            user->online = hide->connected && !hide->hidden ? PRESENCE_YES
+                                                            : PRESENCE_NO;
+        }
+        presence_touch(presence, user);
     }
 
     reply_row(hide->request, result, 0, none);
@@ -384,6 +448,31 @@ presence_on_hidden(void *data, db_status_e status, const PGresult *result)
     }
 
     free(hide);
+    presence_flush(presence);
+}
+
+/*
+ * May it be told at once?  What was said before is void: who opens a socket
+ * from now on shows again.
+ */
+static int
+presence_may_tell(presence_t *presence, presence_user_t *user, int shown)
+{
+    uint64_t now = presence_now(presence);
+
+    user->unhide = 0;
+    user->hidden = PRESENCE_UNKNOWN;
+    user->conn_len = 0;
+
+    if (now < user->quiet) {
+        return 0;
+    }
+
+    if (user->online != (shown ? PRESENCE_YES : PRESENCE_NO)) {
+        user->quiet = now + presence->config->presence_interval;
+    }
+
+    return 1;
 }
 
 void
@@ -403,12 +492,16 @@ presence_hide(presence_t *presence, request_t *request, int hidden)
     hide->request = request;
     hide->hidden = hidden != 0;
     hide->connected = user != NULL && presence_wanted(presence, user);
+    hide->tell = user == NULL
+                 || presence_may_tell(
+                     presence, user, hide->connected && !hide->hidden);
 
     query = db_query(
         STATEMENT_USERS_HIDE, request->deadline, presence_on_hidden, hide);
     db_str(query, request->message.user);
     db_bool(query, hide->hidden);
     db_bool(query, hide->connected);
+    db_bool(query, hide->tell);
 
     if (db_submit(presence->db, query) != CSC_OK) {
         reply_error(request, CSC_E_BACKEND_UNAVAILABLE);
@@ -423,8 +516,9 @@ presence_hide(presence_t *presence, request_t *request, int hidden)
  * NGINX processes that will renew; if none does they fall offline.
  */
 static void
-presence_loaded(presence_t *presence, csc_str_t id)
+presence_loaded(presence_t *presence, csc_str_t id, int hidden)
 {
+    uint64_t grace;
     unsigned shard;
     presence_user_t *user;
 
@@ -444,11 +538,12 @@ presence_loaded(presence_t *presence, csc_str_t id)
 
     if (user->online == PRESENCE_UNKNOWN) {
         user->online = PRESENCE_YES;
-        user->hidden = PRESENCE_NO;
+        user->hidden = hidden ? PRESENCE_YES : PRESENCE_NO;
     }
 
-    if (user->holders == NULL && user->grace == 0) {
-        user->grace = presence_now(presence) + presence->config->presence_lease;
+    grace = presence_now(presence) + presence->config->presence_lease;
+    if (user->grace < grace) {
+        user->grace = grace;
     }
 }
 
@@ -469,7 +564,8 @@ presence_on_online(void *data, db_status_e status, const PGresult *result)
 
     if (status == DB_OK) {
         for (row = 0; row < PQntuples(result); row++) {
-            presence_loaded(presence, reply_column(result, row, 0));
+            presence_loaded(presence, reply_column(result, row, 0),
+                *PQgetvalue(result, row, 1) == 't');
         }
         for (i = 0; i < CSC_BUS_SHARDS; i++) {
             presence->unloaded[i] &= !load->asked[i];
@@ -551,8 +647,14 @@ presence_visit(void *data, presence_user_t *user)
     presence_expire(user, presence_now(presence));
     presence_touch(presence, user);
 
+    if (!user->changed) {
+        /* nobody is the cause of what changes later */
+        user->conn_len = 0;
+    }
+
     return user->changed || presence_wanted(presence, user)
-           || user->online != PRESENCE_NO;
+           || user->online != PRESENCE_NO
+           || presence_now(presence) < user->quiet;
 }
 
 static void

@@ -45,7 +45,7 @@ void presence_acquired(presence_t *presence, const unsigned char *taken);
 /* The shard went. */
 void presence_released(presence_t *presence, unsigned shard);
 
-/* A line of presence.update: '+', '=' or '-', the user and, for '+', conn. */
+/* A line of presence.update, see docs/bus.md. */
 int presence_line(
     presence_t *presence, unsigned shard, csc_str_t process, csc_str_t line);
 

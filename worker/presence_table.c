@@ -107,6 +107,7 @@ presence_user_free(presence_user_t *user)
 
     while ((holder = user->holders) != NULL) {
         user->holders = holder->next;
+        free(holder->sockets);
         free(holder);
     }
 
@@ -168,7 +169,13 @@ presence_holder(presence_user_t *user, csc_str_t process)
     return at;
 }
 
-int
+presence_holder_t *
+presence_held(presence_user_t *user, csc_str_t process)
+{
+    return *presence_holder(user, process);
+}
+
+presence_holder_t *
 presence_hold(presence_user_t *user, csc_str_t process, uint64_t expires)
 {
     presence_holder_t **at = presence_holder(user, process);
@@ -176,7 +183,7 @@ presence_hold(presence_user_t *user, csc_str_t process, uint64_t expires)
     if (*at == NULL) {
         *at = calloc(1, sizeof(**at) + process.len);
         if (*at == NULL) {
-            return CSC_ERROR;
+            return NULL;
         }
         (*at)->len = process.len;
         memcpy((*at)->process, process.data, process.len);
@@ -184,7 +191,7 @@ presence_hold(presence_user_t *user, csc_str_t process, uint64_t expires)
 
     (*at)->expires = expires;
 
-    return CSC_OK;
+    return *at;
 }
 
 static void
@@ -193,6 +200,7 @@ presence_remove(presence_holder_t **at)
     presence_holder_t *holder = *at;
 
     *at = holder->next;
+    free(holder->sockets);
     free(holder);
 }
 

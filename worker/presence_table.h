@@ -11,7 +11,9 @@
 /* An NGINX process that has sockets of the user. */
 typedef struct presence_holder_s {
     struct presence_holder_s *next;
-    uint64_t expires; /* ms of the loop's clock */
+    uint64_t expires;       /* ms of the loop's clock */
+    unsigned char *sockets; /* their ids, a space behind each; NULL: none */
+    size_t sockets_len;
     size_t len;
     unsigned char process[];
 } presence_holder_t;
@@ -27,6 +29,7 @@ typedef struct presence_user_s {
     struct presence_user_s *changed_next;
     presence_holder_t *holders;
     uint64_t grace;       /* online without a holder until then, ms */
+    uint64_t quiet;       /* no change is told before then, ms */
     unsigned char online; /* presence_known_e, as the database has it */
     unsigned char hidden; /* the same */
     unsigned unhide : 1;  /* a new connection asks for it */
@@ -55,8 +58,12 @@ void presence_table_sweep(presence_table_t *table,
 
 void presence_table_clear(presence_table_t *table);
 
-/* The process holds the user until expires.  CSC_ERROR when out of memory. */
-int presence_hold(presence_user_t *user, csc_str_t process, uint64_t expires);
+/* The process holds the user until expires.  NULL when out of memory. */
+presence_holder_t *presence_hold(
+    presence_user_t *user, csc_str_t process, uint64_t expires);
+
+/* The process' hold of the user, NULL where there is none. */
+presence_holder_t *presence_held(presence_user_t *user, csc_str_t process);
 
 /* It holds the user no more. */
 void presence_let_go(presence_user_t *user, csc_str_t process);

@@ -23,7 +23,7 @@ const statement_t statements[STATEMENT_MAX] = {
         OUTCOME "users_list($1::uuid, $2::text, $3::bool, $4::int, $5::int)", 5,
         0 },
     [STATEMENT_USERS_HIDE] = { "users_hide",
-        OUTCOME "users_hide($1::uuid, $2::bool, $3::bool)", 3, 1 },
+        OUTCOME "users_hide($1::uuid, $2::bool, $3::bool, $4::bool)", 4, 1 },
     [STATEMENT_CHATS_LIST] = { "chats_list",
         OUTCOME "chats_list($1::uuid, $2::text, $3::int, $4::int)", 4, 0 },
     [STATEMENT_CHATS_CREATE] = { "chats_create",
@@ -68,7 +68,9 @@ const statement_t statements[STATEMENT_MAX] = {
                 " $4::text[])",
         4, 1 },
     [STATEMENT_PRESENCE_ONLINE] = { "presence_online",
-        "SELECT cs_chat.presence_online()", 0, 1 },
+        "SELECT u.id, u.hidden FROM cs_chat.presence_online() AS o (id)"
+        " JOIN public.users u ON u.id = o.id",
+        0, 1 },
     [STATEMENT_HEALTH] = { "health", "SELECT cs_chat.health()", 0, 0 },
 
     [STATEMENT_SHARDS_ENTER] = { "shards_enter",

@@ -44,9 +44,10 @@ AS $$
 $$;
 
 -- A person hides, or shows again (users.status); p_connected says whether
--- they have a connection now.
+-- they have a connection now, p_tell whether that may be told now: else
+-- is_online stays what was told last, and presence_apply() tells later.
 CREATE OR REPLACE FUNCTION cs_chat.users_hide(
-    p_caller UUID, p_hidden BOOLEAN, p_connected BOOLEAN)
+    p_caller UUID, p_hidden BOOLEAN, p_connected BOOLEAN, p_tell BOOLEAN)
 RETURNS SETOF cs_chat.outcome
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -54,6 +55,7 @@ DECLARE
     me public.users;
     online CONSTANT BOOLEAN := p_connected AND NOT p_hidden;
     before BOOLEAN;
+    told BOOLEAN;
 BEGIN
     SELECT u.* INTO me
       FROM public.users u WHERE u.id = p_caller FOR NO KEY UPDATE;
@@ -62,15 +64,16 @@ BEGIN
         RETURN;
     END IF;
 
-    before := cs_chat.is_online(me);
+    before := coalesce(me.is_online, false);
+    told := CASE WHEN p_tell THEN online ELSE before END;
     UPDATE public.users u
-       SET hidden = p_hidden, is_online = online
+       SET hidden = p_hidden, is_online = told
      WHERE u.id = p_caller
-       AND (u.hidden, u.is_online) IS DISTINCT FROM (p_hidden, online);
+       AND (u.hidden, u.is_online) IS DISTINCT FROM (p_hidden, told);
 
     RETURN NEXT cs_chat.success(200,
         cs_chat.user_json_email(me, online)::TEXT, id => me.id);
-    IF before <> online THEN
+    IF before <> told THEN
         RETURN QUERY SELECT e.* FROM cs_chat.presence_events(
             1, me.id, me.username, online) e;
     END IF;
@@ -81,7 +84,8 @@ $$;
 -- for each of p_users whether they have a connection, and whether a new one
 -- ends their hiding.  Of a user who comes twice the last word counts.  Gives
 -- a reply for each, with duplicate telling whether the person hides, and the
--- events of those whose state changed.  p_conns is for the caller, who finds
+-- events of those whose state is another than is_online, which is what was
+-- told last.  p_conns is for the caller, who finds
 -- by ord the socket that is not to hear of itself.  The settings are those of
 -- messages_send(), for the same reasons.
 CREATE OR REPLACE FUNCTION cs_chat.presence_apply(
@@ -108,7 +112,7 @@ BEGIN
                WITH ORDINALITY AS i (id, online, unhide, ord)
     ), known AS MATERIALIZED (
         SELECT i.ord, i.id, i.last, u.username,
-               cs_chat.is_online(u) AS before,
+               coalesce(u.is_online, false) AS before,
                u.hidden AND NOT coalesce(i.unhide, false) AS hidden,
                i.online AND NOT (u.hidden AND NOT coalesce(i.unhide, false))
                AS online

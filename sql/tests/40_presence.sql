@@ -40,7 +40,7 @@ SELECT t.is((SELECT string_agg(t.names(id::TEXT), ' '
 
 -- Hiding.
 
-SELECT t.does($$users_hide(t.id('anna'), true, true)$$,
+SELECT t.does($$users_hide(t.id('anna'), true, true, true)$$,
     '1 reply 200, 1 event user_status_change, 1 event user_disconnected, '
     '1 event user_status_change, 1 event user_disconnected',
     'a person hides');
@@ -49,7 +49,7 @@ SELECT t.is((t.event('user_disconnected')).body, format(
     '{"type":"user_disconnected","data":{"userId":"%1$s","username":"anna",'
     '"isOnline":false},"userId":"%1$s","username":"anna"}', t.id('anna')),
     'user_disconnected');
-SELECT t.does($$users_hide(t.id('anna'), true, true)$$, '1 reply 200',
+SELECT t.does($$users_hide(t.id('anna'), true, true, true)$$, '1 reply 200',
     'hiding twice is no news');
 SELECT t.does($$presence_apply(t.ids('anna'), '{t}', '{f}', '{NULL}')$$,
     '1 reply 200', 'a renewal does not end it');
@@ -61,14 +61,38 @@ SELECT t.does($$presence_apply(t.ids('anna'), '{t}', '{t}', '{s2}')$$,
     'another connection does');
 SELECT t.is((SELECT (o).duplicate::TEXT FROM t.r WHERE n = 1), 'false',
     'the reply tells that, too');
-SELECT t.does($$users_hide(t.id('cora'), false, false)$$, '1 reply 200',
+SELECT t.does($$users_hide(t.id('cora'), false, false, true)$$, '1 reply 200',
     'nobody comes online without a connection');
 SELECT t.is(t.data()->>'isOnline', 'false', 'they stay offline');
-SELECT t.does($$users_hide(t.id('sue'), false, true)$$,
+SELECT t.does($$users_hide(t.id('sue'), false, true, true)$$,
     '1 reply 200, 1 event user_status_change, 1 event user_connected',
     'with one they do');
-SELECT t.does($$users_hide(t.id('none'), false, true)$$,
+SELECT t.does($$users_hide(t.id('none'), false, true, true)$$,
     '1 reply 401 INVALID_TOKEN', 'users_hide of nobody');
+
+-- Hiding so soon after a change that it may not be told yet.
+
+SELECT t.does($$users_hide(t.id('sue'), true, true, false)$$, '1 reply 200',
+    'a person hides, which is told later');
+SELECT t.is(t.data()->>'isOnline', 'false', 'they are offline at once');
+SELECT t.is((SELECT is_online || ' ' || cs_chat.is_online(u)
+    FROM public.users u WHERE id = t.id('sue')), 'true false',
+    'is_online is what was told');
+SELECT t.does($$presence_apply(t.ids('sue'), '{t}', '{f}', '{NULL}')$$,
+    '1 reply 200, 1 event user_status_change, 1 event user_disconnected',
+    'now it is told');
+SELECT t.is((SELECT is_online::TEXT FROM public.users
+    WHERE id = t.id('sue')), 'false', 'and written');
+SELECT t.does($$users_hide(t.id('sue'), false, true, false)$$, '1 reply 200',
+    'a person shows again, which is told later');
+SELECT t.is(t.data()->>'isOnline', 'true', 'the answer says so');
+SELECT t.does($$users_hide(t.id('sue'), true, true, false)$$, '1 reply 200',
+    'and hides again before it was');
+SELECT t.does($$presence_apply(t.ids('sue'), '{t}', '{f}', '{NULL}')$$,
+    '1 reply 200', 'no news in all');
+SELECT t.does($$users_hide(t.id('sue'), false, true, true)$$,
+    '1 reply 200, 1 event user_status_change, 1 event user_connected',
+    'and back for good');
 
 -- Many customers.
 
