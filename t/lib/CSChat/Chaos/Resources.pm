@@ -20,7 +20,7 @@ use CSChat::Server;  # which finds scripts/lib
 use CSChat::Process qw(pause wait_until);
 
 my $patience = $ENV{SANITIZE} ? 90 : 30;  # seconds to be quiet again
-my $growth = 512;  # kB that a process may grow by
+my $growth = 1024;  # kB that a process may grow by
 my $idle = 0.2;  # of a core that a quiet process may use
 
 sub new {
