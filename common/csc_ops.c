@@ -24,6 +24,7 @@ static const csc_op_t csc_ops[CSC_OP_MAX] = {
     [CSC_OP_CHATS_ARCHIVE] = { "chats.archive", NULL },
     [CSC_OP_CHATS_UNARCHIVE] = { "chats.unarchive", NULL },
     [CSC_OP_CHATS_DELETE] = { "chats.delete", NULL },
+    [CSC_OP_CHATS_ASSIGN] = { "chats.assign", NULL },
     [CSC_OP_CHATS_JOIN] = { "chats.join", "join_chat" },
     [CSC_OP_CHATS_LEAVE] = { "chats.leave", "leave_chat" },
     [CSC_OP_CHATS_RESUME] = { "chats.resume", "resume" },

@@ -79,6 +79,9 @@ static const ngx_http_cs_chat_route_t routes[] = {
     { NGX_HTTP_PUT, "chats/*/status", CSC_OP_CHATS_STATUS,
         NGX_HTTP_CS_CHAT_TOKEN, NGX_HTTP_CS_CHAT_JSON, NULL },
 
+    { NGX_HTTP_PUT, "chats/*/assign", CSC_OP_CHATS_ASSIGN,
+        NGX_HTTP_CS_CHAT_TOKEN, NGX_HTTP_CS_CHAT_JSON, NULL },
+
     { NGX_HTTP_PUT, "chats/*/archive", CSC_OP_CHATS_ARCHIVE,
         NGX_HTTP_CS_CHAT_TOKEN, NGX_HTTP_CS_CHAT_NOTHING, NULL },
 
@@ -571,19 +574,24 @@ ngx_http_cs_chat_api_send(ngx_http_request_t *r, csc_str_t body)
         message.min_password = conf->min_password_length;
     }
 
-    if (ctx->route->op == CSC_OP_MESSAGES_SEND) {
+    /* an id of its own, which tells when it was made */
+
+    if (ctx->route->op == CSC_OP_MESSAGES_SEND
+        || ctx->route->op == CSC_OP_CHATS_ASSIGN)
+    {
         if (ngx_http_cs_chat_bus_message_id(msg) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
         message.msg.data = msg;
         message.msg.len = CSC_UUID_LEN;
+    }
 
-        if (ngx_http_cs_chat_api_key(r, &message.key) != NGX_OK) {
-            return ngx_http_cs_chat_refuse(r, CSC_E_INVALID_INPUT,
-                "The Idempotency-Key must have 1 to 64 characters.",
-                "clientId");
-        }
+    if (ctx->route->op == CSC_OP_MESSAGES_SEND
+        && ngx_http_cs_chat_api_key(r, &message.key) != NGX_OK)
+    {
+        return ngx_http_cs_chat_refuse(r, CSC_E_INVALID_INPUT,
+            "The Idempotency-Key must have 1 to 64 characters.", "clientId");
     }
 
     return ngx_http_cs_chat_ask(

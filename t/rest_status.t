@@ -152,6 +152,7 @@ subtest 'to strangers there is no chat' => sub {
         [POST => '/messages', {content => 'x'}],
         [PUT => '/status', {status => 'closed'}],
         [PUT => '/status', {status => 'active'}],
+        [PUT => '/assign', {agentId => undef}],
         [PUT => '/archive'],
         [PUT => '/unarchive'],
     );

@@ -259,11 +259,14 @@ subtest 'what was published before' => sub {
 
 subtest 'the state of chats' => sub {
     my ($taken, $closed, $queue) = map { new_chat() } 1 .. 3;
+    my $returned = new_chat('agent1');
     my $fresh;
     forget();
     store($taken, 'agent1', 'mine');
     $server->sql("SELECT count(*) FROM cs_chat.chats_set_status("
             . "'$id{customer1}', '$closed', 'closed')");
+    $server->sql("SELECT count(*) FROM cs_chat.chats_assign("
+            . "'$id{agent1}', '$returned', NULL, NULL)");
     ($fresh) = $server->sql("SELECT chat FROM cs_chat.chats_create("
             . "'$id{customer1}', gen_random_uuid(), NULL, NULL) LIMIT 1");
     store($fresh, 'customer1', 'hello?');
@@ -276,12 +279,23 @@ subtest 'the state of chats' => sub {
     served('the next');
 
     my @events = events($taken);
-    is(told(@events), 'chat_assigned, chat_status_updated, new_message 1',
+    is(told(@events),
+        'new_chat, chat_assigned, chat_status_updated, new_message 1',
         'a chat that was taken');
+    is($events[0]{topics}, "user:$id{agent1}",
+        'who has it may not have had it before');
+    shift @events;
     like($events[0]{topics}, qr/role:agent/, 'every agent hears who has it');
     is($events[0]{keep}, "user:$id{customer1},user:$id{agent1},role:super-agent",
         'and those who have not follow it no longer');
     unlike($events[2]{topics}, qr/role:agent/, 'nor get its message');
+    @events = events($returned);
+    is(told(@events), 'new_chat, chat_assigned, chat_status_updated',
+        'one that went back to the queue');
+    is($events[0]{topics}, 'role:agent', 'every agent gets it');
+    like($events[1]{body}, qr/"agentId":null/, 'and hears whose it is');
+    is($events[1]{keep}, "user:$id{customer1},role:agent,role:super-agent",
+        'all of whom may follow it');
     like((events($closed))[0]{body}, qr/"status":"closed"/,
         'a chat that was closed');
     is(told(events($queue)), 'chat_status_updated',

@@ -32,6 +32,7 @@ static const op_t op_table[CSC_OP_MAX] = {
     [CSC_OP_CHATS_ARCHIVE] = { op_chats_archive, OP_BY_CHAT },
     [CSC_OP_CHATS_UNARCHIVE] = { op_chats_unarchive, OP_BY_CHAT },
     [CSC_OP_CHATS_DELETE] = { op_chats_delete, OP_BY_CHAT },
+    [CSC_OP_CHATS_ASSIGN] = { op_chats_assign, OP_BY_CHAT },
     [CSC_OP_CHATS_JOIN] = { op_chats_join, OP_BY_CHAT },
     [CSC_OP_CHATS_LEAVE] = { op_chats_leave, OP_BY_CHAT },
     [CSC_OP_CHATS_RESUME] = { op_chats_resume, OP_BY_CHAT },

@@ -71,6 +71,7 @@ int op_chats_status(request_t *request, csc_fault_t *fault);
 int op_chats_archive(request_t *request, csc_fault_t *fault);
 int op_chats_unarchive(request_t *request, csc_fault_t *fault);
 int op_chats_delete(request_t *request, csc_fault_t *fault);
+int op_chats_assign(request_t *request, csc_fault_t *fault);
 int op_chats_join(request_t *request, csc_fault_t *fault);
 int op_chats_leave(request_t *request, csc_fault_t *fault);
 int op_chats_resume(request_t *request, csc_fault_t *fault);

@@ -161,6 +161,39 @@ op_chats_delete(request_t *request, csc_fault_t *fault)
     return op_submit(request, op_chats_query(request, STATEMENT_CHATS_DELETE));
 }
 
+int
+op_chats_assign(request_t *request, csc_fault_t *fault)
+{
+    csc_json_field_t field = { .name = "agentId" };
+    csc_str_t agent, made = request->message.msg;
+    unsigned char id[CSC_UUID_LEN];
+    db_query_t *query;
+
+    if (input_body(request, &field, 1, fault) != CSC_OK) {
+        return CSC_ERROR;
+    }
+
+    /* that it goes back to the queue has to be said */
+    if (field.type == CSC_JSON_ABSENT) {
+        return input_fault(fault, "agentId", "This field is required.");
+    }
+
+    if (input_uuid(&field, id, &agent, fault) != CSC_OK) {
+        return CSC_ERROR;
+    }
+
+    query = op_chats_query(request, STATEMENT_CHATS_ASSIGN);
+    op_chats_id(query, agent);
+
+    if (!csc_uuid_is(made)) {
+        made.len = 0;
+    }
+
+    op_chats_id(query, made);
+
+    return op_submit(request, query);
+}
+
 /* The chat of a WebSocket event has to be the one that it was sent for. */
 static int
 op_chats_event(

@@ -36,6 +36,8 @@ const statement_t statements[STATEMENT_MAX] = {
         OUTCOME "chats_unarchive($1::uuid, $2::uuid)", 2, 1 },
     [STATEMENT_CHATS_DELETE] = { "chats_delete",
         OUTCOME "chats_delete($1::uuid, $2::uuid)", 2, 1 },
+    [STATEMENT_CHATS_ASSIGN] = { "chats_assign",
+        OUTCOME "chats_assign($1::uuid, $2::uuid, $3::uuid, $4::uuid)", 4, 1 },
     /* in the session that writes, so that its snapshot has just what was
        published before its reply */
     [STATEMENT_CHATS_JOIN] = { "chats_join",

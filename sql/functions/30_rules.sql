@@ -22,12 +22,13 @@ AS $$
            || ',role:super-agent,chat:' || chat::TEXT
 $$;
 
--- The topics whose sockets may go on following a chat that has an agent.
+-- The topics whose sockets may go on following a chat.
 CREATE OR REPLACE FUNCTION cs_chat.chat_keep(customer UUID, agent UUID)
 RETURNS TEXT
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-    SELECT 'user:' || customer::TEXT || ',user:' || agent::TEXT
+    SELECT 'user:' || customer::TEXT
+           || coalesce(',user:' || agent::TEXT, ',role:agent')
            || ',role:super-agent'
 $$;
 
@@ -85,16 +86,18 @@ AS $$
            || '},"chatId":"' || chat_id::TEXT || '"}'
 $$;
 
--- The event that tells who took a chat.
+-- The event that tells whose chat it is now; agent NULL: nobody's.
 CREATE OR REPLACE FUNCTION cs_chat.assigned_json(
     chat_id UUID, agent public.users)
 RETURNS TEXT
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
     SELECT '{"type":"chat_assigned","data":{"chatId":"' || chat_id::TEXT
-           || '","agentId":"' || (agent).id::TEXT || '","agent":'
-           || cs_chat.user_json(agent)::TEXT || '},"chatId":"'
-           || chat_id::TEXT || '"}'
+           || '","agentId":'
+           || coalesce('"' || (agent).id::TEXT || '"', 'null') || ',"agent":'
+           || CASE WHEN (agent).id IS NULL THEN 'null'
+                   ELSE cs_chat.user_json(agent)::TEXT END
+           || '},"chatId":"' || chat_id::TEXT || '"}'
 $$;
 
 -- Whether a UUIDv7 was made no later than a moment, to the millisecond: a

@@ -82,7 +82,9 @@ $$;
 -- What happened in chats, each since a time of its own, as events for those
 -- who see it now: new_chat, chat_assigned, chat_status_updated (places -3 to
 -- -1, in ord) and messages (seq), in the order of chat and place, from
--- (p_chat, p_place) on.  Of a chat of another shard (p_whole false) only
+-- (p_chat, p_place) on.  new_chat of a chat that went from hand to hand is for
+-- those who may have come to see it by that; chat_assigned is for all agents
+-- too, of whom one may have lost it.  Of a chat of another shard (p_whole false) only
 -- new_chat, for who creates a chat need not hold the shard that it falls in.
 CREATE OR REPLACE FUNCTION cs_chat.takeover_events(
     p_chats UUID[], p_since TIMESTAMP[], p_whole BOOLEAN[],
@@ -111,7 +113,7 @@ BEGIN
                END AS after_seq,
                coalesce(c.created_at >= w.since, false) AS created,
                w.whole AND coalesce(c.assigned_at >= w.since, false)
-               AND c.agent_id IS NOT NULL AS assigned,
+               AS assigned,
                w.whole AND c.updated_at >= w.since
                AND NOT coalesce(c.created_at >= w.since, false) AS changed
           FROM unnest(p_chats, p_since, p_whole) AS w (id, since, whole)
@@ -119,7 +121,9 @@ BEGIN
          WHERE c.id >= p_chat
     ), places AS MATERIALIZED (
         SELECT p.id, p.place
-          FROM (SELECT w.id, -3::BIGINT AS place FROM wanted w WHERE w.created
+          FROM (SELECT w.id, -3::BIGINT AS place
+                  FROM wanted w
+                 WHERE w.created OR w.assigned
                 UNION ALL
                 SELECT w.id, -2 FROM wanted w WHERE w.assigned
                 UNION ALL
@@ -135,6 +139,7 @@ BEGIN
     )
     SELECT e.*
       FROM places p
+      JOIN wanted w ON w.id = p.id
       JOIN public.chats c ON c.id = p.id
       JOIN public.users cu ON cu.id = c.customer_id
       LEFT JOIN public.users ag ON ag.id = c.agent_id
@@ -144,8 +149,14 @@ BEGIN
       LEFT JOIN public.users su ON su.id = m.sender_id
      CROSS JOIN LATERAL cs_chat.event(
            CASE WHEN p.place > 0 THEN 1 ELSE p.place::INT END,
-           cs_chat.chat_topics(c.id, c.customer_id, c.agent_id)
-           || CASE WHEN p.place = -2 THEN ',role:agent' ELSE '' END,
+           CASE
+               WHEN p.place = -3 AND NOT w.created
+               THEN coalesce('user:' || c.agent_id::TEXT, 'role:agent')
+               WHEN p.place = -2 AND c.agent_id IS NOT NULL
+               THEN cs_chat.chat_topics(c.id, c.customer_id, c.agent_id)
+                    || ',role:agent'
+               ELSE cs_chat.chat_topics(c.id, c.customer_id, c.agent_id)
+           END,
            CASE WHEN p.place = -2
                 THEN cs_chat.chat_keep(c.customer_id, c.agent_id) END,
            CASE WHEN p.place > 0 THEN 'message' ELSE 'chat' END, c.id,

@@ -67,6 +67,7 @@ SELECT t.ok(t.reads(call) < 500, regexp_replace(call, '\s+', ' ', 'g'))
     ('chats_get(t.id(''sue''), t.id(''x77''))'),
     ('chats_join(t.id(''sue''), t.id(''x77''), 1)'),
     ('chats_set_status(t.id(''sue''), t.id(''x77''), ''closed'')'),
+    ('chats_assign(t.id(''sue''), t.id(''x77''), t.id(''p20''), NULL)'),
     ('messages_list(t.id(''sue''), t.id(''x77''), 50, 0, NULL, NULL, NULL)'),
     ('messages_repeat(t.id(''x77''), 1)'),
     ('takeover_events(t.ids(''x77'', ''x78''), ''{2025-01-01,2025-01-01}'',

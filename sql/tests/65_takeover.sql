@@ -88,13 +88,30 @@ SELECT t.is(t.left('{2025-02-01 10:40}', '{t}',
     'chat_status_updated, new_message 4, new_message 5, new_message 6',
     'the status and messages since then');
 SELECT t.is(t.left('{2025-02-01 10:25}', '{t}',
-        '00000000-0000-0000-0000-000000000000', -4, 3),
-    'chat_assigned, chat_status_updated, new_message 3', 'who took it; a page');
+        '00000000-0000-0000-0000-000000000000', -4, 4),
+    'new_chat, chat_assigned, chat_status_updated, new_message 3',
+    'who took it; a page');
+SELECT t.is(t.names((t.event('new_chat')).topics), 'user:anna',
+    'to whom it may be new');
 SELECT t.is(t.names((t.event('chat_assigned')).topics),
     'user:carl,user:anna,role:super-agent,chat:busy,role:agent',
     'which every agent hears');
 SELECT t.is(t.names((t.event('chat_assigned')).keep),
     'user:carl,user:anna,role:super-agent', 'and who may go on following');
+UPDATE public.chats SET agent_id = NULL WHERE id = t.id('busy');
+SELECT t.is(t.left('{2025-02-01 10:25}', '{t}',
+        '00000000-0000-0000-0000-000000000000', -4, 2),
+    'new_chat, chat_assigned', 'that it went back to the queue');
+SELECT t.is(t.names((t.event('new_chat')).topics), 'role:agent',
+    'where it may be new to every agent');
+SELECT t.is(t.names((t.event('chat_assigned')).topics),
+    'user:carl,role:agent,role:super-agent,chat:busy', 'its audience');
+SELECT t.is(t.names((t.event('chat_assigned')).keep),
+    'user:carl,role:agent,role:super-agent', 'who may all follow it');
+SELECT t.is((t.event('chat_assigned')).body,
+    format('{"type":"chat_assigned","data":{"chatId":"%1$s","agentId":null,'
+           '"agent":null},"chatId":"%1$s"}', t.id('busy')), 'nobody''s');
+UPDATE public.chats SET agent_id = t.id('anna') WHERE id = t.id('busy');
 SELECT t.is(t.left('{2025-02-01 10:25}', '{t}', t.id('busy'), 3, 2),
     'new_message 4, new_message 5', 'the next page');
 SELECT t.is(t.left('{2025-02-01 10:25}', '{t}', t.id('busy'), 5, 2),

@@ -60,6 +60,17 @@ v7=$("${run[@]}" -c "SELECT quote_literal(regexp_replace(lpad(to_hex((extract(
 is "$(at_once "$(send queue anna NULL 1 "$random")" \
               "$(send queue ben NULL 'status, code' "$v7")")" \
     '409|CHAT_ASSIGNED' 'of two agents at once one takes the chat'
+assign() {
+    echo "SELECT status, code FROM cs_chat.chats_assign(t.id('$1'),
+        t.id('fresh'), t.id('$1'), $2) WHERE kind = 'reply'"
+}
+
+"${run[@]}" -c "SELECT t.chat('fresh', 'carl', NULL)" >/dev/null
+is "$(at_once "$(assign anna NULL)" "$(assign ben "$v7")")" \
+    '409|CHAT_ASSIGNED' 'so it is of two who ask for it'
+"${run[@]}" -c "DELETE FROM public.chats WHERE id = t.id('fresh')" \
+    -c "DELETE FROM t.chats WHERE name = 'fresh'"
+
 is "$(at_once "$(send own carl key 1 "$random")" \
               "$(send own carl key 'status, duplicate, seq' "$random")")" \
     '200|t|1' 'of two messages with one clientId one is stored'

@@ -8,10 +8,11 @@
 static const char *const ops_names[] = { "auth.login", "auth.register",
     "auth.refresh", "users.me", "users.list", "users.status", "chats.list",
     "chats.archived", "chats.create", "chats.get", "chats.status",
-    "chats.archive", "chats.unarchive", "chats.delete", "chats.join",
-    "chats.leave", "chats.resume", "typing.start", "typing.stop", "chats.read",
-    "messages.send", "messages.list", "messages.repeat", "agents.available",
-    "customers.available", "presence.update", "presence.login", "health" };
+    "chats.archive", "chats.unarchive", "chats.delete", "chats.assign",
+    "chats.join", "chats.leave", "chats.resume", "typing.start", "typing.stop",
+    "chats.read", "messages.send", "messages.list", "messages.repeat",
+    "agents.available", "customers.available", "presence.update",
+    "presence.login", "health" };
 
 
 static void
