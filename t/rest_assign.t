@@ -59,9 +59,10 @@ sub assign {
             {agentId => defined $agent ? $id{$agent} // $agent : undef})];
 }
 
-# Everything that a chat can tell, heard by these sockets and no others.
+# Everything that a chat can tell, heard by these sockets and no others: by
+# those who see it, and what is for those in it.
 sub is_seen_by {
-    my ($chat, $names, $name) = @_;
+    my ($chat, $names, $in, $name) = @_;
 
     $client{customer1}->post("chats/$chat/messages", {content => 'Hello'});
     $audience->heard('new_message', $names, "$name: messages");
@@ -70,6 +71,15 @@ sub is_seen_by {
     $client{customer1}->post("chats/$chat/messages", {content => 'Again'});
     $audience->heard('chat_status_updated', $names, "$name: opened again");
     $audience->heard('new_message', $names, "$name: by a message");
+
+    socket_of('super-phone')->send(mark_read => {chatId => $chat, seq => 1e9});
+    my %readers = map { $_ => 1 } @$in, @customer1, 'super';
+    $audience->heard('messages_read', [sort keys %readers],
+        "$name: who has read");
+    for my $way (qw(start stop)) {
+        socket_of('customer1')->send("typing_$way" => {chatId => $chat});
+        $audience->heard('user_typing', $in, "$name: typing, $way");
+    }
     return;
 }
 
@@ -89,7 +99,8 @@ subtest 'taken from the queue' => sub {
     is $got->{customer1}{data}{agent}{name}, 'Agent One', 'with the agent';
     is $got->{customer1}{chatId}, $chat, 'chatId beside the data';
     $audience->unheard('new_chat', 'all of them had it before');
-    is_seen_by($chat, [@customer1, @agent1, @super], 'taken');
+    is_seen_by($chat, [@customer1, @agent1, @super], [@agent1, 'super2'],
+        'taken');
 
     given(assign('agent1', $chat, 'agent1'), 200, 'once more');
     $audience->unheard('chat_assigned', 'is no news');
@@ -121,7 +132,8 @@ subtest 'handed over' => sub {
     $audience->heard('chat_assigned',
         [@customer1, @agent1, @agent3, @super],
         'all who saw it or see it now hear of it');
-    is_seen_by($chat, [@customer1, @agent3, @super], 'handed over');
+    is_seen_by($chat, [@customer1, @agent3, @super], [@agent3, 'super'],
+        'handed over');
 
     refused([$client{agent1}->get("chats/$chat")], 404, 'CHAT_NOT_FOUND',
         'the former agent does not find it');
@@ -137,7 +149,8 @@ subtest 'handed over' => sub {
     $audience->heard('chat_assigned', [@customer1, @agent3, @super],
         'by a super-agent');
     $audience->unheard('new_chat', 'who saw it before');
-    is_seen_by($chat, [@customer1, @super], 'a super-agent\'s');
+    is_seen_by($chat, [@customer1, @super], [qw(super super2)],
+        'a super-agent\'s');
 };
 
 subtest 'back to the queue' => sub {
@@ -152,7 +165,7 @@ subtest 'back to the queue' => sub {
         [@customer1, @agents, @super], 'and hears that it is nobody\'s');
     is_deeply $got->{agent3}{data},
         {chatId => $chat, agentId => undef, agent => undef}, 'as it says';
-    is_seen_by($chat, [@customer1, @agents, @super], 'in the queue');
+    is_seen_by($chat, [@customer1, @agents, @super], ['super'], 'in the queue');
 
     socket_of($_)->ask(join_chat => {chatId => $chat}) for qw(agent1 agent4);
     given(assign('agent2', $chat, 'agent3'), 200,
@@ -160,7 +173,8 @@ subtest 'back to the queue' => sub {
     $audience->heard('chat_assigned', [@customer1, @agents, @super],
         'all agents hear that');
     $audience->unheard('new_chat', 'who had it');
-    is_seen_by($chat, [@customer1, @agent3, @super], 'from the queue');
+    is_seen_by($chat, [@customer1, @agent3, @super], [@agent3, 'super'],
+        'from the queue');
 
     given(assign('agent2', $chat, undef), 200, 'and takes it back');
     $audience->forget;
@@ -171,7 +185,8 @@ subtest 'back to the queue' => sub {
         'takes it');
     $audience->heard('new_message', [@customer1, @agent4, @super],
         'with a message that other agents do not get');
-    is_seen_by($chat, [@customer1, @agent4, @super], 'by writing');
+    is_seen_by($chat, [@customer1, @agent4, @super], [@agent4, 'super'],
+        'by writing');
 };
 
 # Two requests are on their way, while the database keeps them waiting.
