@@ -205,6 +205,31 @@ subtest 'many chats at once' => sub {
     }
 };
 
+# What is asked of sessions that only read may be answered late: not typing, or
+# it would begin behind the message that ends it, or behind a transfer.
+subtest 'in the order of what else happens in the chat' => sub {
+    my $slow = $client{customer1}->new_chat(agentId => $id{agent1});
+    $audience->forget;
+    my @readers = $server->sql("SELECT pid FROM pg_stat_activity WHERE"
+            . " application_name = 'cs-chat-worker' AND pid NOT IN"
+            . " (SELECT pid FROM pg_locks WHERE locktype = 'advisory')");
+    ok(kill('STOP', @readers) > 0, 'sessions that read hang');
+    types('customer1', 'start', $slow);
+    socket_of('customer1')->ask(send_message =>
+            {chatId => $slow, content => 'typed'});
+    my @events;
+    while (my $event = socket_of('agent1')->next) {
+        push @events, $event->{type};
+        last if $event->{type} eq 'new_message';
+    }
+    kill 'CONT', @readers;
+    is_deeply(\@events, [qw(user_typing user_typing new_message)],
+        'typing begins and ends before the message');
+    $client{customer1}->get("chats/$slow");
+    $audience->unheard('user_typing', 'and does not begin after it',
+        sub { $_[0]{chatId} eq $slow && $_[0]{isTyping} });
+};
+
 is($server->sql("SELECT count(*) FROM messages WHERE chat_id = '$chat'"), 2,
     'nothing of it is stored');
 

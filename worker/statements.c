@@ -44,8 +44,9 @@ const statement_t statements[STATEMENT_MAX] = {
         OUTCOME "chats_join($1::uuid, $2::uuid, $3::bigint)", 3, 1 },
     [STATEMENT_CHATS_RESUME] = { "chats_resume",
         OUTCOME "chats_resume($1::uuid, $2::uuid, $3::bigint)", 3, 1 },
+    /* the same: it is for those who see the chat at its place among the events */
     [STATEMENT_CHATS_TYPING] = { "chats_typing",
-        OUTCOME "chats_typing($1::uuid, $2::uuid, $3::bool)", 3, 0 },
+        OUTCOME "chats_typing($1::uuid, $2::uuid, $3::bool)", 3, 1 },
     [STATEMENT_CHATS_READ] = { "chats_read",
         OUTCOME "chats_read($1::uuid[], $2::uuid[], $3::bigint[])", 3, 1 },
     [STATEMENT_CHATS_LEAVE] = { "chats_leave",
