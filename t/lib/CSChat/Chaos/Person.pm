@@ -17,7 +17,7 @@ use CSChat::Chaos::Reader;
 use CSChat::Chaos::Request;
 use CSChat::Chaos::Socket;
 
-my $answer_time = 8;  # seconds for an answer to anything
+my $answer_time = $ENV{SANITIZE} ? 20 : 8;  # seconds for an answer to anything
 my $silence = 8;  # seconds without a frame until it asks whether one is there
 my $at_once = 3;  # messages that may await their acknowledgement
 my $page = 200;  # messages that one HTTP request brings
