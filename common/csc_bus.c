@@ -586,6 +586,15 @@ csc_bus_revoked_key(csc_str_t prefix, char *out, size_t size)
 
 
 size_t
+csc_bus_roles_key(csc_str_t prefix, char *out, size_t size)
+{
+    csc_str_t none = CSC_STR_NULL;
+
+    return csc_bus_name(prefix, "roles", none, out, size);
+}
+
+
+size_t
 csc_bus_ticket_key(csc_str_t prefix, csc_str_t hash, char *out, size_t size)
 {
     return csc_bus_name(prefix, "ticket:", hash, out, size);

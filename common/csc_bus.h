@@ -97,6 +97,7 @@ size_t csc_bus_reply_channel(
     csc_str_t prefix, csc_str_t process, char *out, size_t size);
 size_t csc_bus_events_channel(csc_str_t prefix, char *out, size_t size);
 size_t csc_bus_revoked_key(csc_str_t prefix, char *out, size_t size);
+size_t csc_bus_roles_key(csc_str_t prefix, char *out, size_t size);
 size_t csc_bus_ticket_key(
     csc_str_t prefix, csc_str_t hash, char *out, size_t size);
 

@@ -429,7 +429,9 @@ ngx_http_cs_chat_ticket_claims(ngx_http_request_t *r, redisReply *reply)
     claims->username.len = len;
     ngx_memcpy(claims->key, key.data, key.len);
 
-    return NGX_OK;
+    return ngx_http_cs_chat_zone_refuses(ngx_http_cs_chat_bus_zone(), claims)
+               ? NGX_DECLINED
+               : NGX_OK;
 }
 
 

@@ -117,6 +117,8 @@ ngx_http_cs_chat_bus_names(void)
         ngx_http_cs_chat_bus.events_channel, NGX_HTTP_CS_CHAT_CHANNEL_SIZE);
     (void) csc_bus_revoked_key(ngx_http_cs_chat_bus.prefix,
         ngx_http_cs_chat_bus.revoked_key, NGX_HTTP_CS_CHAT_CHANNEL_SIZE);
+    (void) csc_bus_roles_key(ngx_http_cs_chat_bus.prefix,
+        ngx_http_cs_chat_bus.roles_key, NGX_HTTP_CS_CHAT_CHANNEL_SIZE);
 
     return NGX_OK;
 }

@@ -28,6 +28,7 @@ typedef struct {
     char reply_channel[NGX_HTTP_CS_CHAT_CHANNEL_SIZE];
     char events_channel[NGX_HTTP_CS_CHAT_CHANNEL_SIZE];
     char revoked_key[NGX_HTTP_CS_CHAT_CHANNEL_SIZE];
+    char roles_key[NGX_HTTP_CS_CHAT_CHANNEL_SIZE];
 
     ngx_queue_t retries; /* requests whose shard nobody holds just now */
     ngx_event_t retry;
@@ -57,6 +58,12 @@ void ngx_http_cs_chat_bus_tell_revoked(void);
 
 /* Both links are up: learns what is revoked, then calls set_ready. */
 void ngx_http_cs_chat_bus_load_revoked(void);
+
+/* Asks for the roles that were changed, on the same link before that. */
+int ngx_http_cs_chat_bus_load_roles(void);
+
+/* What role a user has, from Redis: is looked at before it is believed. */
+void ngx_http_cs_chat_bus_on_role(csc_str_t user, csc_str_t role);
 void ngx_http_cs_chat_bus_set_ready(void);
 
 /* Publishes a message that has no answer. */

@@ -41,8 +41,8 @@ ngx_http_cs_chat_authenticate(ngx_http_request_t *r)
     /* one that was revoked counts for nobody, in limits and logs too */
 
     if (rc == NGX_OK
-        && ngx_http_cs_chat_zone_revoked(
-            ngx_http_cs_chat_bus_zone(), ctx->claims.key))
+        && ngx_http_cs_chat_zone_refuses(
+            ngx_http_cs_chat_bus_zone(), &ctx->claims))
     {
         rc = NGX_DECLINED;
     }
@@ -73,8 +73,8 @@ ngx_http_cs_chat_trust(ngx_http_request_t *r)
 
     ctx = ngx_http_cs_chat_ctx(r);
 
-    if (ngx_http_cs_chat_zone_revoked(
-            ngx_http_cs_chat_bus_zone(), ctx->claims.key)) {
+    if (ngx_http_cs_chat_zone_refuses(
+            ngx_http_cs_chat_bus_zone(), &ctx->claims)) {
         return CSC_E_INVALID_TOKEN;
     }
 

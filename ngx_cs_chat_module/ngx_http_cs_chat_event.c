@@ -530,8 +530,8 @@ ngx_http_cs_chat_event_auth(
         && (ngx_memcmp(
                 claims.user.data, session->claims.user.data, CSC_UUID_LEN)
                 != 0
-            || ngx_http_cs_chat_zone_revoked(
-                ngx_http_cs_chat_bus_zone(), claims.key)))
+            || ngx_http_cs_chat_zone_refuses(
+                ngx_http_cs_chat_bus_zone(), &claims)))
     {
         rc = NGX_DECLINED;
     }

@@ -759,6 +759,43 @@ ngx_http_cs_chat_hub_close(csc_str_t user, csc_str_t id)
 
 
 void
+ngx_http_cs_chat_hub_role(csc_str_t user, csc_str_t role)
+{
+    ngx_queue_t *q;
+    ngx_http_cs_chat_topic_t *topic;
+    ngx_http_cs_chat_follow_t *follow;
+    ngx_http_cs_chat_claims_t *claims;
+
+    if (ngx_http_cs_chat_zone_set_role(ngx_http_cs_chat_bus_zone(), user, role)
+        != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_CRIT, hub.log, 0,
+            "\"cs_chat_zone\" is full: a changed role can't be remembered");
+    }
+
+    topic = ngx_http_cs_chat_hub_named("user", user);
+
+    if (topic == NULL) {
+        return;
+    }
+
+    for (q = ngx_queue_head(&topic->follows);
+         q != ngx_queue_sentinel(&topic->follows); q = ngx_queue_next(q))
+    {
+        follow = ngx_queue_data(q, ngx_http_cs_chat_follow_t, in_topic);
+        claims = &follow->session->claims;
+
+        if (claims->role.len != role.len
+            || ngx_memcmp(claims->role.data, role.data, role.len) != 0)
+        {
+            ngx_http_cs_chat_ws_close(
+                follow->session, CSC_WS_CLOSE_TOKEN_REVOKED, "role changed");
+        }
+    }
+}
+
+
+void
 ngx_http_cs_chat_hub_revoke(u_char *key, time_t expires)
 {
     csc_str_t name;

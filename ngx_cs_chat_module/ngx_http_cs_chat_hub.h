@@ -119,6 +119,9 @@ void ngx_http_cs_chat_hub_resync(const char *reason);
 /* A chat worker found that a user has too many sockets: closes this one. */
 void ngx_http_cs_chat_hub_close(csc_str_t user, csc_str_t id);
 
+/* What role a user has: remembers it and closes sockets that have another. */
+void ngx_http_cs_chat_hub_role(csc_str_t user, csc_str_t role);
+
 /* A token is revoked: remembers it and closes its sockets. */
 void ngx_http_cs_chat_hub_revoke(u_char *key, time_t expires);
 

@@ -152,6 +152,11 @@ ngx_http_cs_chat_bus_on_control(csc_bus_message_t *message)
         return;
     }
 
+    if (csc_str_is(message->op, "user.role")) {
+        ngx_http_cs_chat_bus_on_role(message->user, message->role);
+        return;
+    }
+
     if (!csc_str_is(message->op, "token.revoked")
         || message->key.len != NGX_HTTP_CS_CHAT_TOKEN_KEY_LEN
         || message->expires == 0)

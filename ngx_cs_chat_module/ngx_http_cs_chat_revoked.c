@@ -47,6 +47,10 @@ ngx_http_cs_chat_bus_load_revoked(void)
         ngx_http_cs_chat_bus.revoked_key, ended);
 
     if (rc == REDIS_OK) {
+        rc = ngx_http_cs_chat_bus_load_roles();
+    }
+
+    if (rc == REDIS_OK) {
         rc = redisAsyncCommand(context, ngx_http_cs_chat_bus_revoked_loaded,
             NULL, "ZRANGE %s 0 -1 WITHSCORES",
             ngx_http_cs_chat_bus.revoked_key);

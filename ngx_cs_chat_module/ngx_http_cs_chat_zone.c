@@ -1,7 +1,10 @@
 #include "ngx_http_cs_chat_zone.h"
 
+#include "csc_uuid.h"
+
 
 #define KEY_LEN NGX_HTTP_CS_CHAT_TOKEN_KEY_LEN
+#define ROLE_LEN 16 /* of the longest role, at most */
 
 
 typedef struct {
@@ -12,9 +15,18 @@ typedef struct {
 
 
 typedef struct {
+    ngx_str_node_t sn; /* str.data is the user's id below */
+    size_t len;
+    u_char role[ROLE_LEN];
+    u_char user[CSC_UUID_LEN];
+} ngx_http_cs_chat_role_t;
+
+
+typedef struct {
     ngx_rbtree_t revoked;
+    ngx_rbtree_t roles;
     ngx_rbtree_node_t sentinel;
-    ngx_uint_t count;
+    ngx_uint_t count; /* of revoked */
 } ngx_http_cs_chat_shared_t;
 
 
@@ -30,6 +42,10 @@ static void ngx_http_cs_chat_zone_insert(ngx_rbtree_node_t *root,
 static ngx_http_cs_chat_revoked_t *ngx_http_cs_chat_zone_find(
     ngx_http_cs_chat_shared_t *shared, u_char *key);
 static ngx_rbtree_key_t ngx_http_cs_chat_zone_hash(u_char *key);
+static ngx_http_cs_chat_role_t *ngx_http_cs_chat_zone_role(
+    ngx_http_cs_chat_shared_t *shared, u_char *user);
+static void *ngx_http_cs_chat_zone_alloc(
+    ngx_http_cs_chat_zone_t *ctx, size_t size);
 static void ngx_http_cs_chat_zone_purge(ngx_http_cs_chat_zone_t *ctx);
 
 
@@ -86,6 +102,8 @@ ngx_http_cs_chat_zone_init(ngx_shm_zone_t *zone, void *old)
 
     ngx_rbtree_init(&ctx->shared->revoked, &ctx->shared->sentinel,
         ngx_http_cs_chat_zone_insert);
+    ngx_rbtree_init(&ctx->shared->roles, &ctx->shared->sentinel,
+        ngx_str_rbtree_insert_value);
 
     return NGX_OK;
 }
@@ -111,15 +129,8 @@ ngx_http_cs_chat_zone_revoke(ngx_shm_zone_t *zone, u_char *key, time_t expires)
         goto done;
     }
 
-    revoked = ngx_slab_alloc_locked(
-        ctx->slab, sizeof(ngx_http_cs_chat_revoked_t));
-
-    if (revoked == NULL) {
-        ngx_http_cs_chat_zone_purge(ctx);
-
-        revoked = ngx_slab_alloc_locked(
-            ctx->slab, sizeof(ngx_http_cs_chat_revoked_t));
-    }
+    revoked = ngx_http_cs_chat_zone_alloc(
+        ctx, sizeof(ngx_http_cs_chat_revoked_t));
 
     if (revoked == NULL) {
         rc = NGX_DECLINED;
@@ -141,21 +152,79 @@ done:
 }
 
 
-ngx_uint_t
-ngx_http_cs_chat_zone_revoked(ngx_shm_zone_t *zone, u_char *key)
+ngx_int_t
+ngx_http_cs_chat_zone_set_role(
+    ngx_shm_zone_t *zone, csc_str_t user, csc_str_t role)
 {
-    ngx_uint_t found;
+    ngx_int_t rc;
     ngx_http_cs_chat_zone_t *ctx;
+    ngx_http_cs_chat_role_t *known;
+
+    if (user.len != CSC_UUID_LEN || role.len > ROLE_LEN) {
+        return NGX_DECLINED;
+    }
+
+    ctx = zone->data;
+    rc = NGX_OK;
+
+    ngx_shmtx_lock(&ctx->slab->mutex);
+
+    known = ngx_http_cs_chat_zone_role(ctx->shared, (u_char *) user.data);
+
+    if (known == NULL) {
+        known = ngx_http_cs_chat_zone_alloc(
+            ctx, sizeof(ngx_http_cs_chat_role_t));
+
+        if (known == NULL) {
+            rc = NGX_DECLINED;
+            goto done;
+        }
+
+        ngx_memcpy(known->user, user.data, CSC_UUID_LEN);
+        known->sn.str.data = known->user;
+        known->sn.str.len = CSC_UUID_LEN;
+        known->sn.node.key = ngx_murmur_hash2(known->user, CSC_UUID_LEN);
+
+        ngx_rbtree_insert(&ctx->shared->roles, &known->sn.node);
+    }
+
+    known->len = role.len;
+    ngx_memcpy(known->role, role.data, role.len);
+
+done:
+
+    ngx_shmtx_unlock(&ctx->slab->mutex);
+
+    return rc;
+}
+
+
+ngx_uint_t
+ngx_http_cs_chat_zone_refuses(
+    ngx_shm_zone_t *zone, ngx_http_cs_chat_claims_t *claims)
+{
+    ngx_uint_t refuses;
+    ngx_http_cs_chat_zone_t *ctx;
+    ngx_http_cs_chat_role_t *known;
 
     ctx = zone->data;
 
     ngx_shmtx_lock(&ctx->slab->mutex);
 
-    found = ngx_http_cs_chat_zone_find(ctx->shared, key) != NULL;
+    refuses = ngx_http_cs_chat_zone_find(ctx->shared, claims->key) != NULL;
+
+    if (!refuses) {
+        known = ngx_http_cs_chat_zone_role(ctx->shared, claims->user.data);
+
+        refuses =
+            known != NULL
+            && (known->len != claims->role.len
+                || ngx_memcmp(known->role, claims->role.data, known->len) != 0);
+    }
 
     ngx_shmtx_unlock(&ctx->slab->mutex);
 
-    return found;
+    return refuses;
 }
 
 
@@ -280,6 +349,35 @@ ngx_http_cs_chat_zone_insert(ngx_rbtree_node_t *root, ngx_rbtree_node_t *node,
     node->left = sentinel;
     node->right = sentinel;
     ngx_rbt_red(node);
+}
+
+
+static ngx_http_cs_chat_role_t *
+ngx_http_cs_chat_zone_role(ngx_http_cs_chat_shared_t *shared, u_char *user)
+{
+    ngx_str_t name;
+
+    name.data = user;
+    name.len = CSC_UUID_LEN;
+
+    return (ngx_http_cs_chat_role_t *) ngx_str_rbtree_lookup(
+        &shared->roles, &name, ngx_murmur_hash2(user, CSC_UUID_LEN));
+}
+
+
+static void *
+ngx_http_cs_chat_zone_alloc(ngx_http_cs_chat_zone_t *ctx, size_t size)
+{
+    void *p;
+
+    p = ngx_slab_alloc_locked(ctx->slab, size);
+
+    if (p == NULL) {
+        ngx_http_cs_chat_zone_purge(ctx);
+        p = ngx_slab_alloc_locked(ctx->slab, size);
+    }
+
+    return p;
 }
 
 

@@ -1,6 +1,7 @@
 /*
- * The shared zone: which tokens are revoked, for all processes of this NGINX,
- * those that a reload starts included.
+ * The shared zone: which tokens are revoked, and which users have another role
+ * than before, for all processes of this NGINX, those that a reload starts
+ * included.
  */
 
 #ifndef NGX_HTTP_CS_CHAT_ZONE_H
@@ -30,8 +31,19 @@ ngx_shm_zone_t *ngx_http_cs_chat_zone_add(
 ngx_int_t ngx_http_cs_chat_zone_revoke(
     ngx_shm_zone_t *zone, u_char *key, time_t expires);
 
-/* 1 when the token is revoked. */
-ngx_uint_t ngx_http_cs_chat_zone_revoked(ngx_shm_zone_t *zone, u_char *key);
+/*
+ * Remembers what role a user has.  NGX_OK; NGX_DECLINED when the zone is full,
+ * or what is named is no user and role.
+ */
+ngx_int_t ngx_http_cs_chat_zone_set_role(
+    ngx_shm_zone_t *zone, csc_str_t user, csc_str_t role);
+
+/*
+ * 1 when the claims are no good any more: the token is revoked, or the user is
+ * known to have another role.
+ */
+ngx_uint_t ngx_http_cs_chat_zone_refuses(
+    ngx_shm_zone_t *zone, ngx_http_cs_chat_claims_t *claims);
 
 typedef void (*ngx_http_cs_chat_zone_visit_pt)(
     void *data, u_char *key, time_t expires);

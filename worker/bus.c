@@ -181,6 +181,33 @@ bus_close_socket(bus_t *bus, csc_str_t user, csc_str_t conn)
 }
 
 void
+bus_role(bus_t *bus, csc_str_t user, csc_str_t role)
+{
+    char key[CSC_BUS_MAX_PREFIX + 64];
+    const char *argv[4] = { "HSET", key, (const char *) user.data,
+        (const char *) role.data };
+    size_t lens[4] = { 4, 0, user.len, role.len };
+    csc_bus_message_t message;
+
+    lens[1] = csc_bus_roles_key(bus->prefix, key, sizeof(key));
+
+    /* over one link: who hears of it finds it in Redis */
+    if (redis_link_command(&bus->publisher, bus_on_answer, bus, 4, argv, lens)
+        != CSC_OK)
+    {
+        bus->unsent++;
+        return;
+    }
+
+    memset(&message, 0, sizeof(message));
+    message.kind = CSC_BUS_CONTROL;
+    message.op = csc_str("user.role");
+    message.user = user;
+    message.role = role;
+    bus_publish(bus, bus->events, &message, NULL);
+}
+
+void
 bus_request(bus_t *bus, csc_op_e op, csc_str_t user)
 {
     char channel[CSC_BUS_MAX_PREFIX + 64];

@@ -132,6 +132,9 @@ void bus_event_to(bus_t *bus, csc_str_t process, csc_bus_message_t *event);
 /* Asks the NGINX process that has the socket to close it: one too many. */
 void bus_close_socket(bus_t *bus, csc_str_t user, csc_str_t conn);
 
+/* Remembers in Redis and tells all NGINX processes what role a user has. */
+void bus_role(bus_t *bus, csc_str_t user, csc_str_t role);
+
 /* Sends a request without a reply to whoever holds the user's shard. */
 void bus_request(bus_t *bus, csc_op_e op, csc_str_t user);
 

@@ -81,6 +81,8 @@ typedef struct {
 typedef struct {
     void (*up)(void *data);   /* the session that writes is ready */
     void (*down)(void *data); /* it was, and is lost with its locks */
+    /* a notification of PostgreSQL came, with its payload */
+    void (*notified)(void *data, const char *payload);
     void *data;
 } db_handlers_t;
 

@@ -17,8 +17,11 @@
     " SET tcp_keepalives_count = 3; SET statement_timeout = %llu"
 
 /* PostgreSQL itself ends the session of a worker that hangs. */
-#define DB_SETTINGS_WRITER "; SET idle_session_timeout = %llu"
-#define DB_SETTINGS_WRITER_VERSION 140000
+#define DB_SETTINGS_HANG "; SET idle_session_timeout = %llu"
+#define DB_SETTINGS_HANG_VERSION 140000
+
+/* What changed in the database itself is told to the session that writes. */
+#define DB_LISTEN "; LISTEN cs_chat_roles"
 
 static void db_session_on_event(uv_poll_t *poll, int status, int events);
 
@@ -164,10 +167,15 @@ db_session_greet(db_session_t *session)
     used = (size_t) snprintf(settings, sizeof(settings), DB_SETTINGS,
         (unsigned long long) config->statement_timeout);
 
+    if (session->writer) {
+        used += (size_t) snprintf(
+            settings + used, sizeof(settings) - used, DB_LISTEN);
+    }
+
     if (session->writer
-        && PQserverVersion(session->conn) >= DB_SETTINGS_WRITER_VERSION)
+        && PQserverVersion(session->conn) >= DB_SETTINGS_HANG_VERSION)
     {
-        snprintf(settings + used, sizeof(settings) - used, DB_SETTINGS_WRITER,
+        snprintf(settings + used, sizeof(settings) - used, DB_SETTINGS_HANG,
             (unsigned long long) config->hang_timeout);
     }
 
@@ -475,6 +483,18 @@ db_session_results(db_session_t *session)
 }
 
 static void
+db_session_notifications(db_session_t *session)
+{
+    PGnotify *notification;
+
+    while ((notification = PQnotifies(session->conn)) != NULL) {
+        session->db->handlers.notified(
+            session->db->handlers.data, notification->extra);
+        PQfreemem(notification);
+    }
+}
+
+static void
 db_session_step(db_session_t *session)
 {
     int consumed, flushing;
@@ -488,6 +508,7 @@ db_session_step(db_session_t *session)
         return;
     }
 
+    db_session_notifications(session);
     db_dispatch(session->db);
     flushing = PQflush(session->conn);
 

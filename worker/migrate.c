@@ -417,7 +417,8 @@ int
 migrate_reset(PGconn *conn, const char *password_hash)
 {
     if (migrate_exec(conn, "reset",
-            "BEGIN; TRUNCATE public.chat_reads, public.messages,"
+            "BEGIN; TRUNCATE cs_chat.role_changes, public.chat_reads,"
+            " public.messages,"
             " public.chats, public.users")
         != CSC_OK)
     {

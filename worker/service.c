@@ -9,6 +9,7 @@
 #include "op.h"
 #include "password.h"
 #include "presence.h"
+#include "roles.h"
 #include "service.h"
 #include "shards.h"
 
@@ -22,6 +23,7 @@ typedef struct {
     db_t db;
     shards_t shards;
     presence_t presence;
+    roles_t roles;
     batch_t messages;
     batch_t marks;
     passwords_t passwords;
@@ -62,6 +64,7 @@ service_on_links(void *data)
     service_t *service = data;
 
     shards_links(&service->shards);
+    roles_tell_all(&service->roles);
 }
 
 static void
@@ -70,6 +73,15 @@ service_on_session_up(void *data)
     service_t *service = data;
 
     shards_session_up(&service->shards);
+    roles_tell_all(&service->roles);
+}
+
+static void
+service_on_notified(void *data, const char *payload)
+{
+    service_t *service = data;
+
+    roles_changed(&service->roles, payload);
 }
 
 static void
@@ -194,7 +206,7 @@ service_init(service_t *service, const redis_address_t *address)
     bus_handlers_t bus = { service_on_request, service_on_unsubscribed,
         service_on_finished, service_on_links, service };
     db_handlers_t db = { service_on_session_up, service_on_session_down,
-        service };
+        service_on_notified, service };
     shards_handlers_t shards = { service_on_acquired, service_on_released,
         service_on_stopped, service };
     uv_loop_t *loop = &service->loop;
@@ -207,6 +219,7 @@ service_init(service_t *service, const redis_address_t *address)
     ops->messages = &service->messages;
     ops->marks = &service->marks;
     ops->presence = &service->presence;
+    roles_init(&service->roles, &service->db, &service->bus);
 
     return uv_loop_init(loop) == 0 && service_init_signals(service) == CSC_OK
                    && bus_init(

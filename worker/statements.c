@@ -74,6 +74,10 @@ const statement_t statements[STATEMENT_MAX] = {
         "SELECT u.id, u.hidden FROM cs_chat.presence_online() AS o (id)"
         " JOIN public.users u ON u.id = o.id",
         0, 1 },
+    [STATEMENT_ROLES_CHANGED] = { "roles_changed",
+        "SELECT id, role FROM cs_chat.roles_changed()", 0, 1 },
+    [STATEMENT_ROLES_ONE] = { "roles_one",
+        "SELECT id, role FROM public.users WHERE id = $1::uuid", 1, 1 },
     [STATEMENT_HEALTH] = { "health", "SELECT cs_chat.health()", 0, 0 },
 
     [STATEMENT_SHARDS_ENTER] = { "shards_enter",

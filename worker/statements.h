@@ -35,6 +35,8 @@ typedef enum {
     STATEMENT_PRESENCE_ONLINE,
     STATEMENT_HEALTH,
     /* from here on: what keeps the shards, and changes nothing of a chat */
+    STATEMENT_ROLES_CHANGED,
+    STATEMENT_ROLES_ONE,
     STATEMENT_SHARDS_ENTER,
     STATEMENT_SHARDS_VIEW,
     STATEMENT_SHARDS_LOCK,

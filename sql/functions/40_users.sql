@@ -164,3 +164,15 @@ BEGIN
     RETURN NEXT cs_chat.success(200, '[' || coalesce(body, '') || ']');
 END
 $$;
+
+-- Those whose role was changed, with the present one.  A token lives much
+-- shorter than that.
+CREATE OR REPLACE FUNCTION cs_chat.roles_changed()
+RETURNS TABLE (id UUID, role TEXT)
+LANGUAGE sql STABLE
+AS $$
+    SELECT u.id, u.role::TEXT
+      FROM cs_chat.role_changes r
+      JOIN public.users u ON u.id = r.user_id
+     WHERE r.changed_at > cs_chat.utc_now() - interval '400 days'
+$$;

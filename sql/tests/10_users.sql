@@ -93,3 +93,18 @@ SELECT t.is(t.pluck(t.data(), 'username'), 'anna newagent sue',
     'online=false; unknown is offline');
 SELECT t.does($$users_list(t.id('none'), NULL, NULL, 50, 0)$$,
     '1 reply 401 INVALID_TOKEN', 'users_list of nobody');
+
+-- Roles that change.
+
+SELECT t.is((SELECT count(*)::TEXT FROM cs_chat.roles_changed()), '0',
+    'nobody''s role was changed');
+UPDATE public.users SET role = role, name = name;
+SELECT t.is((SELECT count(*)::TEXT FROM cs_chat.roles_changed()), '0',
+    'nor by an update that leaves it');
+UPDATE public.users SET role = 'super-agent' WHERE username = 'anna';
+UPDATE public.users SET role = 'customer' WHERE username IN ('anna', 'ben');
+SELECT t.is(
+    (SELECT string_agg(u.username || ' ' || r.role, ', ' ORDER BY u.username)
+       FROM cs_chat.roles_changed() r JOIN public.users u ON u.id = r.id),
+    'anna customer, ben customer', 'each is there once, with what it is now');
+UPDATE public.users SET role = 'agent' WHERE username IN ('anna', 'ben');

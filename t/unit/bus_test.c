@@ -482,6 +482,9 @@ test_names(void **state)
     assert_int_equal(csc_bus_revoked_key(prefix, out, sizeof(out)), 15);
     assert_string_equal(out, "cs_chat:revoked");
 
+    assert_int_equal(csc_bus_roles_key(prefix, out, sizeof(out)), 13);
+    assert_string_equal(out, "cs_chat:roles");
+
     assert_int_equal(
         csc_bus_ticket_key(prefix, csc_str("ab12"), out, sizeof(out)), 19);
     assert_string_equal(out, "cs_chat:ticket:ab12");
@@ -509,6 +512,7 @@ test_names_do_not_fit(void **state)
     assert_int_equal(csc_bus_request_channel(prefix, 63, out, 15), 14);
     assert_int_equal(csc_bus_request_channel(prefix, 63, out, 14), 0);
     assert_int_equal(csc_bus_revoked_key(prefix, out, 15), 0);
+    assert_int_equal(csc_bus_roles_key(prefix, out, 13), 0);
     assert_int_equal(csc_bus_reply_channel(prefix, csc_str("123"), out, 15), 0);
     assert_int_equal(csc_bus_ticket_key(prefix, csc_str(""), out, 15), 0);
 
