@@ -69,9 +69,11 @@ ngx_http_cs_chat_call_t *ngx_http_cs_chat_bus_request(
 
 /*
  * Sends a request that has no reply; dropped while the bus is not ready, or
- * when too much waits for Redis.
+ * when too much waits for Redis.  Redis' answer, how many heard it, goes to
+ * published where that is not NULL; NULL for an answer where there is none.
  */
-void ngx_http_cs_chat_bus_tell(csc_bus_message_t *message, unsigned shard);
+void ngx_http_cs_chat_bus_tell(csc_bus_message_t *message, unsigned shard,
+    redisCallbackFn *published, void *data);
 
 /*
  * Sends a command to Redis and awaits its reply for timeout ms; as above.

@@ -390,7 +390,8 @@ ngx_http_cs_chat_gap_ask(ngx_http_cs_chat_gap_t *gap)
         "messages after number %uL of chat %*s are missing, asking for them",
         gap->chat->seq, (size_t) CSC_UUID_LEN, gap->chat->id);
 
-    ngx_http_cs_chat_bus_tell(&message, csc_bus_shard(message.chat));
+    ngx_http_cs_chat_bus_tell(
+        &message, csc_bus_shard(message.chat), NULL, NULL);
 }
 
 

@@ -6,6 +6,7 @@
 
 #define FIRST_SIZE 1024 /* bytes of lines for one shard */
 #define MAX_SIZE 131072 /* bytes of lines in one message */
+#define AGAIN 1000      /* ms until what nobody heard is said again */
 #define WORD (1 + NGX_HTTP_CS_CHAT_CONN_LEN)
 
 
@@ -14,6 +15,14 @@ typedef struct {
     u_char *data;
     size_t len;
     size_t size;
+    ngx_uint_t number;   /* of the message that they will be */
+    unsigned opened : 1; /* a socket is among them */
+
+    /* Numbers of messages that nobody heard, from the first to the last. */
+    ngx_uint_t lost_first;
+    ngx_uint_t lost_last; /* 0: none */
+    ngx_uint_t again_first;
+    ngx_uint_t again_last;
 } ngx_http_cs_chat_lines_t;
 
 
@@ -28,11 +37,18 @@ static void ngx_http_cs_chat_presence_held(
     ngx_str_t *user, ngx_queue_t *follows);
 static void ngx_http_cs_chat_presence_flush(ngx_event_t *ev);
 static void ngx_http_cs_chat_presence_publish(unsigned shard);
+static void ngx_http_cs_chat_presence_published(
+    redisAsyncContext *context, void *reply, void *data);
+static void ngx_http_cs_chat_presence_lost(unsigned shard, ngx_uint_t number);
+static void ngx_http_cs_chat_presence_again(ngx_event_t *ev);
+static void ngx_http_cs_chat_presence_again_user(
+    ngx_str_t *user, ngx_queue_t *follows);
 static void ngx_http_cs_chat_presence_timer(ngx_event_t *ev);
 
 
 static ngx_http_cs_chat_lines_t shards[CSC_BUS_SHARDS];
 static ngx_event_t flush;
+static ngx_event_t again;
 static ngx_event_t renewal;
 static ngx_msec_t renewal_interval;
 
@@ -40,19 +56,30 @@ static ngx_msec_t renewal_interval;
 void
 ngx_http_cs_chat_presence_init(ngx_msec_t interval, ngx_log_t *log)
 {
-    renewal_interval = interval;
+    ngx_uint_t i;
 
     ngx_memzero(shards, sizeof(shards));
+
+    for (i = 0; i < CSC_BUS_SHARDS; i++) {
+        shards[i].number = 1;
+    }
 
     ngx_memzero(&flush, sizeof(flush));
     flush.handler = ngx_http_cs_chat_presence_flush;
     flush.log = log;
+
+    ngx_memzero(&again, sizeof(again));
+    again.handler = ngx_http_cs_chat_presence_again;
+    again.data = shards;
+    again.log = log;
+    again.cancelable = 1;
 
     ngx_memzero(&renewal, sizeof(renewal));
     renewal.handler = ngx_http_cs_chat_presence_timer;
     renewal.data = shards; /* printed as a connection in debug logs */
     renewal.log = log;
     renewal.cancelable = 1;
+    renewal_interval = interval;
 
     /* processes that started together need not renew together */
 
@@ -77,6 +104,12 @@ ngx_http_cs_chat_presence_exit(void)
     if (renewal.timer_set) {
         ngx_del_timer(&renewal);
     }
+
+    if (again.timer_set) {
+        ngx_del_timer(&again);
+    }
+
+    again.handler = NULL; /* nothing is said again */
 }
 
 
@@ -84,18 +117,32 @@ void
 ngx_http_cs_chat_presence_open(ngx_http_cs_chat_session_t *session)
 {
     u_char *p;
+    unsigned shard;
     ngx_str_t *user;
 
     user = &session->claims.user;
+    shard = csc_bus_shard(ngx_http_cs_chat_view(*user));
 
     p = ngx_http_cs_chat_presence_line(
-        user, '+', WORD + sizeof(" 4294967295 newest") - 1);
+        user, '+', WORD + sizeof(" 4294967295 newest") - 1 + 1 + NGX_INT64_LEN);
 
     if (p != NULL) {
         p = ngx_http_cs_chat_presence_word(p, session);
         p = ngx_sprintf(p, " %ui%s", session->conf->sockets_per_user,
             session->conf->refuse_newest ? " newest" : "");
+
+        if (session->announced) {
+            p = ngx_sprintf(p, " %M", ngx_current_msec - session->opened);
+        }
+
         ngx_http_cs_chat_presence_end(user, p);
+    }
+
+    session->announced = shards[shard].number;
+    shards[shard].opened = 1;
+
+    if (p == NULL) {
+        ngx_http_cs_chat_presence_lost(shard, session->announced);
     }
 }
 
@@ -306,9 +353,107 @@ ngx_http_cs_chat_presence_publish(unsigned shard)
     message.body.data = lines->data;
     message.body.len = lines->len;
 
-    ngx_http_cs_chat_bus_tell(&message, shard);
+    if (lines->opened) {
+        ngx_http_cs_chat_bus_tell(&message, shard,
+            ngx_http_cs_chat_presence_published,
+            (void *) (lines->number * CSC_BUS_SHARDS + shard));
+        lines->opened = 0;
+        lines->number++;
+
+    } else {
+        ngx_http_cs_chat_bus_tell(&message, shard, NULL, NULL);
+    }
 
     lines->len = 0;
+}
+
+
+/*
+ * A renewal tells that a user is here, but not that a socket was opened, which
+ * ends hiding: where nobody heard of that it is said again.
+ */
+
+static void
+ngx_http_cs_chat_presence_published(
+    redisAsyncContext *context, void *reply, void *data)
+{
+    uintptr_t which;
+    redisReply *answer;
+
+    which = (uintptr_t) data;
+    answer = reply;
+
+    if (answer == NULL || answer->type != REDIS_REPLY_INTEGER
+        || answer->integer == 0)
+    {
+        ngx_http_cs_chat_presence_lost(
+            which % CSC_BUS_SHARDS, which / CSC_BUS_SHARDS);
+    }
+}
+
+
+static void
+ngx_http_cs_chat_presence_lost(unsigned shard, ngx_uint_t number)
+{
+    ngx_http_cs_chat_lines_t *lines;
+
+    lines = &shards[shard];
+
+    if (again.handler == NULL) {
+        return;
+    }
+
+    if (lines->lost_last == 0 || number < lines->lost_first) {
+        lines->lost_first = number;
+    }
+
+    lines->lost_last = ngx_max(lines->lost_last, number);
+
+    if (!again.timer_set) {
+        ngx_add_timer(&again, AGAIN);
+    }
+}
+
+
+static void
+ngx_http_cs_chat_presence_again(ngx_event_t *ev)
+{
+    ngx_uint_t i;
+
+    for (i = 0; i < CSC_BUS_SHARDS; i++) {
+        shards[i].again_first = shards[i].lost_first;
+        shards[i].again_last = shards[i].lost_last;
+        shards[i].lost_last = 0;
+    }
+
+    ngx_http_cs_chat_hub_topics("user", ngx_http_cs_chat_presence_again_user);
+}
+
+
+static void
+ngx_http_cs_chat_presence_again_user(ngx_str_t *user, ngx_queue_t *follows)
+{
+    ngx_queue_t *q;
+    ngx_http_cs_chat_lines_t *lines;
+    ngx_http_cs_chat_follow_t *follow;
+    ngx_http_cs_chat_session_t *session;
+
+    lines = &shards[csc_bus_shard(ngx_http_cs_chat_view(*user))];
+
+    if (lines->again_last == 0) {
+        return;
+    }
+
+    for (q = ngx_queue_head(follows); q != follows; q = ngx_queue_next(q)) {
+        follow = ngx_queue_data(q, ngx_http_cs_chat_follow_t, in_topic);
+        session = follow->session;
+
+        if (!session->uncounted && session->announced >= lines->again_first
+            && session->announced <= lines->again_last)
+        {
+            ngx_http_cs_chat_presence_open(session);
+        }
+    }
 }
 
 

@@ -139,14 +139,13 @@ ngx_http_cs_chat_bus_send(ngx_http_cs_chat_call_t *call)
 
 
 void
-ngx_http_cs_chat_bus_tell(csc_bus_message_t *message, unsigned shard)
+ngx_http_cs_chat_bus_tell(csc_bus_message_t *message, unsigned shard,
+    redisCallbackFn *published, void *data)
 {
-    size_t len;
+    size_t len, size;
+    u_char *bytes;
+    ngx_int_t rc;
     char channel[NGX_HTTP_CS_CHAT_CHANNEL_SIZE];
-
-    if (!ngx_http_cs_chat_bus_room(message->body.len)) {
-        return;
-    }
 
     message->kind = CSC_BUS_REQUEST;
     message->from.data = ngx_http_cs_chat_bus.process;
@@ -155,7 +154,19 @@ ngx_http_cs_chat_bus_tell(csc_bus_message_t *message, unsigned shard)
     len = csc_bus_request_channel(ngx_http_cs_chat_bus.prefix, shard, channel,
         NGX_HTTP_CS_CHAT_CHANNEL_SIZE);
 
-    ngx_http_cs_chat_bus_say(channel, len, message);
+    rc = NGX_ERROR;
+
+    if (ngx_http_cs_chat_bus_room(message->body.len)
+        && ngx_http_cs_chat_bus_encode(message, &bytes, &size) == NGX_OK)
+    {
+        rc = ngx_http_cs_chat_bus_publish(
+            channel, len, bytes, size, published, data);
+        ngx_free(bytes);
+    }
+
+    if (rc != NGX_OK && published != NULL) {
+        published(NULL, NULL, data);
+    }
 }
 
 

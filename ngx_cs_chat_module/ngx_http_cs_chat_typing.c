@@ -405,5 +405,5 @@ ngx_http_cs_chat_typing_tell(
                            (size_t) CSC_UUID_LEN, typing->chat)
                        - body;
 
-    ngx_http_cs_chat_bus_tell(&message, csc_bus_shard(chat));
+    ngx_http_cs_chat_bus_tell(&message, csc_bus_shard(chat), NULL, NULL);
 }

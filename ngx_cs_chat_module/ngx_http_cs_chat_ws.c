@@ -96,6 +96,7 @@ ngx_http_cs_chat_ws_open(
     ngx_http_cs_chat_ctx(r)->session = session;
     session->conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
     session->claims = *claims;
+    session->opened = ngx_current_msec;
     session->heard = ngx_current_msec;
 
     session->flush.handler = ngx_http_cs_chat_ws_flush_handler;

@@ -44,6 +44,9 @@ typedef struct ngx_http_cs_chat_session_s {
     u_char id[NGX_HTTP_CS_CHAT_CONN_LEN];
     ngx_http_cs_chat_claims_t claims;
 
+    ngx_msec_t opened;
+    ngx_uint_t announced; /* in which message, see the presence */
+
     ngx_http_cs_chat_typing_t *typing; /* NULL: it never wrote */
 
     /* What comes in. */

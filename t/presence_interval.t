@@ -134,5 +134,14 @@ subtest 'a change that a worker did not live to tell' => sub {
     is_deeply [later()], [], 'and stay so';
 };
 
+subtest 'a socket that opens while there is no worker' => sub {
+    $server->kill_part('worker-1');
+    my $more = $agent->websocket(machine => 1);
+    $server->start_worker(1);
+    $server->wait_ready;
+    told(1, 'ends the hiding when there is one');
+    is stored(), 1, 'as it is stored';
+};
+
 $server->finish;
 done_testing;

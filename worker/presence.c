@@ -7,6 +7,7 @@
 #include "reply.h"
 
 #define PRESENCE_SWEEP 500  /* ms */
+#define PRESENCE_LATE 10000 /* ms that it may take to hear of a new socket */
 #define PRESENCE_BATCH 1000 /* users in one statement */
 
 static uint64_t
@@ -286,7 +287,10 @@ presence_opened(presence_t *presence, presence_user_t *user,
         return CSC_OK; /* it is the one that is closed */
     }
 
-    user->unhide = user->hidden != PRESENCE_NO;
+    /* what they said after they had opened it holds */
+    if (presence_now(presence) - limit.age >= user->hid) {
+        user->unhide = user->hidden != PRESENCE_NO;
+    }
 
     if (presence_differs(presence, user)) {
         presence_cause(user, conn);
@@ -460,6 +464,7 @@ presence_may_tell(presence_t *presence, presence_user_t *user, int shown)
 {
     uint64_t now = presence_now(presence);
 
+    user->hid = now;
     user->unhide = 0;
     user->hidden = PRESENCE_UNKNOWN;
     user->conn_len = 0;
@@ -487,7 +492,9 @@ presence_hide(presence_t *presence, request_t *request, int hidden)
         return;
     }
 
-    user = presence_find(presence, request->message.user);
+    user = presence_table_get(
+        &presence->tables[csc_bus_shard(request->message.user)],
+        request->message.user);
     hide->presence = presence;
     hide->request = request;
     hide->hidden = hidden != 0;
@@ -654,7 +661,8 @@ presence_visit(void *data, presence_user_t *user)
 
     return user->changed || presence_wanted(presence, user)
            || user->online != PRESENCE_NO
-           || presence_now(presence) < user->quiet;
+           || presence_now(presence) < user->quiet
+           || presence_now(presence) < user->hid + PRESENCE_LATE;
 }
 
 static void

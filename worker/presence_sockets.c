@@ -64,8 +64,12 @@ presence_limit_read(csc_str_t words, csc_str_t *conn, presence_limit_t *limit)
         return CSC_ERROR;
     }
 
-    if (presence_word(&words, &word) == CSC_OK) {
-        limit->newest = csc_str_is(word, "newest");
+    while (presence_word(&words, &word) == CSC_OK) {
+        if (csc_str_is(word, "newest")) {
+            limit->newest = 1;
+        } else if (csc_str_to_u64(word, UINT32_MAX, &limit->age) != CSC_OK) {
+            return CSC_ERROR;
+        }
     }
 
     return CSC_OK;

@@ -11,12 +11,14 @@
 
 typedef struct {
     uint64_t sockets;    /* that a user may have; 0: any number */
+    uint64_t age;        /* ms since the socket was opened, where it is told
+                            late */
     unsigned newest : 1; /* what is too much is the new one, not the oldest */
 } presence_limit_t;
 
 /*
- * Reads what stands behind a user who opened a socket: "<id>[ <number>[
- * newest]]".  CSC_ERROR when it is something else.
+ * Reads what stands behind a user who opened a socket, "<id>[ <number>[
+ * newest][ <age>]]".  CSC_ERROR when it is something else.
  */
 int presence_limit_read(
     csc_str_t words, csc_str_t *conn, presence_limit_t *limit);

@@ -30,6 +30,7 @@ typedef struct presence_user_s {
     presence_holder_t *holders;
     uint64_t grace;       /* online without a holder until then, ms */
     uint64_t quiet;       /* no change is told before then, ms */
+    uint64_t hid;         /* when they hid, or showed, by themselves, ms */
     unsigned char online; /* presence_known_e, as the database has it */
     unsigned char hidden; /* the same */
     unsigned unhide : 1;  /* a new connection asks for it */
