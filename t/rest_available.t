@@ -10,7 +10,11 @@ use CSChat::Expect;
 use CSChat::Server;
 
 my $server = CSChat::Server->new(
-    worker_env => {CS_CHAT_PRESENCE_GRACE => '0'},
+    machines => 2,
+    worker_env => {
+        CS_CHAT_PRESENCE_GRACE => '0',
+        CS_CHAT_PRESENCE_INTERVAL => '0',
+    },
 );
 my %people = map {
     $_ => $server->client(undef, token => $server->signed_token($_))
@@ -106,6 +110,49 @@ subtest 'customers' => sub {
     is customers(), 'customer2', 'one who hides is offline here';
     $sockets{customer2}->close;
     becomes($agent, 'available-customers', '', 'and one who left');
+};
+
+subtest 'live presence, on two machines' => sub {
+    my %new = (
+        agent => new_user($server, 'agent'),
+        customer => new_user($server, 'customer'),
+    );
+    my %list = (agent => 'available-agents', customer => 'available-customers');
+    my %asks = (agent => $customer, customer => $super);
+
+    for my $role (sort keys %new) {
+        my ($person, $path) = ($new{$role}, $list{$role});
+        my $is = sub {
+            my ($there, $name) = @_;
+            my $seen = CSChat::Process::wait_until(8, sub {
+                !$there == !grep { $_ eq $person->{username} }
+                    split / /, names($asks{$role}, $path);
+            });
+            ok $seen, "$role: $name";
+        };
+        my @processes = map {
+            my $machine = $_;
+            map { [machine => $machine, pid => $_] }
+                $server->nginx_pids($machine)
+        } 0, 1;
+        my @tabs = map { $person->websocket(@$_) } @processes;
+
+        $is->(1, 'there with sockets on all processes');
+        $_->close for @tabs[0, 1, 3];
+        like names($asks{$role}, $path), qr/\b\Q$person->{username}\E\b/,
+            "$role: and with one that is left";
+        $tabs[2]->drop;
+        $is->(0, 'gone when that is cut off');
+
+        my $tab = $person->websocket(@{$processes[3]});
+        $is->(1, 'back from another machine');
+        $person->put('users/status', {isOnline => \0});
+        $is->(0, 'not while they hide');
+        my $more = $person->websocket(@{$processes[0]});
+        $is->(1, 'a new socket shows them');
+        $_->close for $tab, $more;
+        $is->(0, 'gone with both');
+    }
 };
 
 $server->finish;
