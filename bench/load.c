@@ -29,6 +29,8 @@ static const char usage[] =
     "             --connections\n"
     "  handshake  connect, upgrade, close: --tokens, --connections\n"
     "  idle       sockets that do nothing: --tokens, --connections\n"
+    "  storm      sockets that are opened within --seconds, break all at once\n"
+    "             and are opened anew: --tokens, --connections\n"
     "  --api PATH (/api)       --pairs FILE: two tokens, a chat a line\n"
     "  --tokens FILE           --rate MESSAGES (1000) a second\n"
     "  --seconds N (5)         --warmup MS (500)\n"
@@ -48,6 +50,7 @@ static const struct {
     { "get", run_get, 0, 1 },
     { "handshake", run_handshake, 0, 1 },
     { "idle", run_idle, 0, 1 },
+    { "storm", run_storm, 0, 1 },
 };
 
 #define N_MODES (sizeof(modes) / sizeof(modes[0]))

@@ -31,6 +31,7 @@ void run_fanout(options_t *options);
 void run_get(options_t *options);
 void run_handshake(options_t *options);
 void run_idle(options_t *options);
+void run_storm(options_t *options);
 
 /* The API's path with something behind it; never freed. */
 char *load_path(const options_t *options, const char *behind);
