@@ -3,6 +3,7 @@
 #
 #   my $audience = CSChat::Audience->new($server, agent => $socket, ...);
 #   my $got = $audience->heard('new_message', [qw(agent ...)], 'the name');
+#   $got = $audience->exactly({agent => ['new_message']}, 'the name');
 #
 # A fence goes through the bus behind the events, so that one that was not for
 # a socket is known not to be on its way any more.
@@ -13,6 +14,7 @@ use strict;
 use warnings;
 
 use Test::More ();
+use Time::HiRes qw(time);
 
 my $audiences = 0;
 
@@ -73,6 +75,35 @@ sub unheard {
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     return $self->heard($type, [], $test, $which);
+}
+
+# Tests that each of these sockets gets these events, in this order, and no
+# other socket anything: name => [types].  Gives the events by name.  Answers
+# to what a socket asked have to be taken before.
+sub exactly {
+    my ($self, $want, $test) = @_;
+    my $end = time + $CSChat::WebSocket::timeout;
+    my (%got, @wrong);
+
+    for my $name (sort keys %$want) {
+        my $socket = $self->{sockets}{$name} // die "no socket $name\n";
+        while (@{$socket->{events}} < @{$want->{$name}}) {
+            my $event = $socket->event_in($end - time) or last;
+            push @{$socket->{events}}, $event;
+        }
+    }
+
+    $self->settle;
+    for my $name ($self->names) {
+        $got{$name} = [splice @{$self->{sockets}{$name}{events}}];
+        my $is = join ' ', map { $_->{type} } @{$got{$name}};
+        my $should = join ' ', @{$want->{$name} // []};
+        push @wrong, "$name: '$is', not '$should'" if $is ne $should;
+    }
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    Test::More::ok(!@wrong, $test) or Test::More::diag(join "\n", @wrong);
+    return \%got;
 }
 
 # Until all that was sent up to now is here.
