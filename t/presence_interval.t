@@ -25,12 +25,18 @@ my $watcher = $server->websocket('agent2', machine => 1);
 my ($true, $false) = (JSON::PP::true, JSON::PP::false);
 my ($before, @told);
 
-# Waits until it is told that the agent came or went.
+# Waits until it is told that the agent came or went; what is told before that
+# must be another's, but after a take-over ("again").
 sub told {
-    my ($online, $name) = @_;
+    my ($online, $name, $again) = @_;
     my $event = $watcher->expect('user_status_change', undef,
-        sub { $_[0]{userId} eq $agent->id });
+        sub {
+            return $_[0]{userId} eq $agent->id
+                && (!$again || !$_[0]{isOnline} == !$online);
+        });
 
+    # what was told twice came before it
+    @{$watcher->{events}} = () if $again;
     push @told, time;
     is $event && 0 + $event->{data}{isOnline}, $online, $name;
     return;
@@ -118,7 +124,7 @@ subtest 'hiding' => sub {
     is stored(), 0, 'and stored';
 
     $agent->put('users/status', {isOnline => $_}) for $true, $false;
-    is_deeply [later()], [], 'a change that is taken back is no news';
+    is_deeply [map { 0 + $_->{isOnline} } later()], [], 'a change that is taken back is no news';
     is listed(), 0, 'they hide';
     $agent->put('users/status', {isOnline => $true});
     told(1, 'until they show again');
@@ -129,9 +135,9 @@ subtest 'a change that a worker did not live to tell' => sub {
     $server->kill_part('worker-1');
     $server->start_worker(1);
     $server->wait_ready;
-    told(0, 'is told by the next one');
+    told(0, 'is told by the next one', 'again');
     is listed(), 0, 'they look offline';
-    is_deeply [later()], [], 'and stay so';
+    is_deeply [map { 0 + $_->{isOnline} } later()], [], 'and stay so';
 };
 
 subtest 'a socket that opens while there is no worker' => sub {
@@ -139,7 +145,29 @@ subtest 'a socket that opens while there is no worker' => sub {
     my $more = $agent->websocket(machine => 1);
     $server->start_worker(1);
     $server->wait_ready;
-    told(1, 'ends the hiding when there is one');
+    told(1, 'ends the hiding when there is one', 'again');
+    is stored(), 1, 'as it is stored';
+    $_->drop for $socket, $more;
+    told(0, 'they go');
+};
+
+subtest 'what a worker stored in its last moment' => sub {
+    my $waiting = "SELECT count(*) FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND state = 'active'";
+
+    open my $psql, '|-', $server->psql or die "psql: $!\n";
+    $psql->autoflush(1);
+    print $psql "BEGIN; UPDATE users SET name = name WHERE id = '"
+        . $agent->id . "';\n";
+    $socket = $agent->websocket;
+    ok CSChat::Process::wait_until(10, sub { $server->sql($waiting) }),
+        'it waits for PostgreSQL';
+    $server->kill_part('worker-1');
+    print $psql "COMMIT;\n";
+    close $psql;
+    $server->start_worker(1);
+    $server->wait_ready;
+    told(1, 'is told by the next one', 'again');
     is stored(), 1, 'as it is stored';
 };
 

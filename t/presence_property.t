@@ -48,7 +48,6 @@ my %person = map { $_->{id} => $_ } @people;
 my ($home) = $server->nginx_pids(0);  # is never killed
 my $watcher = $server->websocket('agent2', pid => $home);
 my $workers_changed = time;
-my $untold = 0;
 my @log;
 
 diag "SEED=$seed";
@@ -136,25 +135,7 @@ sub end_worker {
     may_be_lost(@people);
     $server->stop_part($worker, $how);
     $workers_changed = time;
-    ask_again() if $how eq 'KILL';
     return "$how $worker";
-}
-
-# What a worker stored just before it was killed may never be told: who watches
-# asks, as after any failure.
-sub ask_again {
-    my $busy = 'SELECT count(*) FROM pg_stat_activity'
-        . " WHERE state = 'active' AND pid <> pg_backend_pid()";
-
-    CSChat::Process::wait_until($patience, sub { !$server->sql($busy) });
-    watch();
-    my %stored = map { split /\|/ }
-        $server->sql('SELECT id, is_online::int FROM users');
-    for my $person (@people) {
-        $untold++ if $person->{told} != $stored{$person->{id}};
-        $person->{told} = $stored{$person->{id}};
-    }
-    return;
 }
 
 # A second one takes half of the shards.
@@ -318,8 +299,6 @@ while (time < $end) {
         $person->{hidden} = 1 - $person->{told} if @{$person->{sockets}};
     }
 }
-
-note "$untold changes were stored and not told by a worker that was killed";
 
 $server->finish;
 done_testing;

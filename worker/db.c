@@ -88,6 +88,29 @@ db_value_end(db_query_t *query)
 }
 
 void
+db_marked(db_query_t *query, const unsigned char *marked, unsigned n)
+{
+    buffer_t *value;
+    char number[16];
+    unsigned i;
+
+    if (query == NULL) {
+        return;
+    }
+
+    value = db_value(query);
+    buffer_array(value);
+    for (i = 0; i < n; i++) {
+        if (marked[i]) {
+            snprintf(number, sizeof(number), "%u", i);
+            buffer_element(value, csc_str(number));
+        }
+    }
+    buffer_array_close(value);
+    db_value_end(query);
+}
+
+void
 db_str(db_query_t *query, csc_str_t value)
 {
     if (query != NULL) {

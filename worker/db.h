@@ -125,6 +125,9 @@ void db_int(db_query_t *query, int64_t value);
 void db_bool(db_query_t *query, int value);
 void db_null(db_query_t *query);
 
+/* The numbers below n that are marked, as an array. */
+void db_marked(db_query_t *query, const unsigned char *marked, unsigned n);
+
 /* Begins and ends a value that is written to the query's own buffer. */
 buffer_t *db_value(db_query_t *query); /* not for NULL */
 void db_value_end(db_query_t *query);

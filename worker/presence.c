@@ -518,6 +518,12 @@ presence_hide(presence_t *presence, request_t *request, int hidden)
 
 /* --- shards --- */
 
+static int
+presence_is_new(const presence_t *presence, unsigned shard)
+{
+    return presence->held[shard] && presence->unloaded[shard];
+}
+
 /*
  * Those who are online in the database belong to a holder before us, or to
  * NGINX processes that will renew; if none does they fall offline.
@@ -534,7 +540,7 @@ presence_loaded(presence_t *presence, csc_str_t id, int hidden)
     }
 
     shard = csc_bus_shard(id);
-    if (!presence->held[shard] || !presence->unloaded[shard]) {
+    if (!presence_is_new(presence, shard)) {
         return;
     }
 
@@ -554,13 +560,61 @@ presence_loaded(presence_t *presence, csc_str_t id, int hidden)
     }
 }
 
+static void
+presence_on_again(void *data, db_status_e status, const PGresult *result)
+{
+    presence_t *presence = data;
+    int row;
+
+    for (row = 0; status == DB_OK && row < PQntuples(result); row++) {
+        reply_event(presence->bus, result, row, NULL);
+    }
+}
+
+/* What the holder before us stored and, being killed, may not have told. */
+static void
+presence_again(presence_t *presence, const PGresult *result)
+{
+    db_query_t *query = db_query(
+        STATEMENT_PRESENCE_AGAIN, 0, presence_on_again, presence);
+    buffer_t *value;
+    csc_str_t id;
+    int row, count = 0;
+
+    if (query == NULL) {
+        return;
+    }
+
+    value = db_value(query);
+    buffer_array(value);
+
+    for (row = 0; row < PQntuples(result); row++) {
+        id = reply_column(result, row, 0);
+        if (*PQgetvalue(result, row, 3) == 't'
+            && presence_is_new(presence, csc_bus_shard(id)))
+        {
+            buffer_element(value, id);
+            count++;
+        }
+    }
+
+    buffer_array_close(value);
+    db_value_end(query);
+
+    if (count > 0) {
+        db_submit(presence->db, query);
+    } else {
+        db_drop(query);
+    }
+}
+
 typedef struct {
     presence_t *presence;
     unsigned char asked[CSC_BUS_SHARDS];
 } presence_load_t;
 
 static void
-presence_on_online(void *data, db_status_e status, const PGresult *result)
+presence_on_loaded(void *data, db_status_e status, const PGresult *result)
 {
     presence_load_t *load = data;
     presence_t *presence = load->presence;
@@ -571,9 +625,12 @@ presence_on_online(void *data, db_status_e status, const PGresult *result)
 
     if (status == DB_OK) {
         for (row = 0; row < PQntuples(result); row++) {
-            presence_loaded(presence, reply_column(result, row, 0),
-                *PQgetvalue(result, row, 1) == 't');
+            if (*PQgetvalue(result, row, 2) == 't') {
+                presence_loaded(presence, reply_column(result, row, 0),
+                    *PQgetvalue(result, row, 1) == 't');
+            }
         }
+        presence_again(presence, result);
         for (i = 0; i < CSC_BUS_SHARDS; i++) {
             presence->unloaded[i] &= !load->asked[i];
         }
@@ -602,7 +659,8 @@ presence_load(presence_t *presence)
     memcpy(load->asked, presence->unloaded, sizeof(load->asked));
     presence->loading = 1;
 
-    query = db_query(STATEMENT_PRESENCE_ONLINE, 0, presence_on_online, load);
+    query = db_query(STATEMENT_PRESENCE_LOAD, 0, presence_on_loaded, load);
+    db_marked(query, load->asked, CSC_BUS_SHARDS);
     if (db_submit(presence->db, query) != CSC_OK) {
         presence->loading = 0;
         free(load);

@@ -78,24 +78,6 @@ shards_call_new(shards_t *shards, const unsigned char *asked)
     return call;
 }
 
-static void
-shards_array(db_query_t *query, const unsigned char *asked)
-{
-    buffer_t *value = db_value(query);
-    char number[16];
-    unsigned i;
-
-    buffer_array(value);
-    for (i = 0; i < CSC_BUS_SHARDS; i++) {
-        if (asked[i]) {
-            snprintf(number, sizeof(number), "%u", i);
-            buffer_element(value, csc_str(number));
-        }
-    }
-    buffer_array_close(value);
-    db_value_end(query);
-}
-
 /* Statements have the shards, our name and a time, as far as they want them. */
 static int
 shards_submit(shards_call_t *call, statement_e statement, db_done_fn done)
@@ -105,7 +87,7 @@ shards_submit(shards_call_t *call, statement_e statement, db_done_fn done)
     int parameters = statements[statement].parameters;
 
     if (query != NULL && parameters > 0) {
-        shards_array(query, call->asked);
+        db_marked(query, call->asked, CSC_BUS_SHARDS);
     }
     if (parameters > 1) {
         db_text(query, shards->bus->src);

@@ -70,10 +70,12 @@ const statement_t statements[STATEMENT_MAX] = {
         OUTCOME "presence_apply($1::uuid[], $2::bool[], $3::bool[],"
                 " $4::text[])",
         4, 1 },
-    [STATEMENT_PRESENCE_ONLINE] = { "presence_online",
-        "SELECT u.id, u.hidden FROM cs_chat.presence_online() AS o (id)"
-        " JOIN public.users u ON u.id = o.id",
-        0, 1 },
+    [STATEMENT_PRESENCE_LOAD] = { "presence_load",
+        "SELECT id, hidden, online, again"
+        " FROM cs_chat.presence_load($1::int[])",
+        1, 1 },
+    [STATEMENT_PRESENCE_AGAIN] = { "presence_again",
+        OUTCOME "presence_again($1::uuid[])", 1, 1 },
     [STATEMENT_ROLES_CHANGED] = { "roles_changed",
         "SELECT id, role FROM cs_chat.roles_changed()", 0, 1 },
     [STATEMENT_ROLES_ONE] = { "roles_one",

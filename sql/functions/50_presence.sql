@@ -67,7 +67,9 @@ BEGIN
     before := coalesce(me.is_online, false);
     told := CASE WHEN p_tell THEN online ELSE before END;
     UPDATE public.users u
-       SET hidden = p_hidden, is_online = told
+       SET hidden = p_hidden, is_online = told,
+           presence_at = CASE WHEN before <> told THEN cs_chat.utc_now()
+                              ELSE u.presence_at END
      WHERE u.id = p_caller
        AND (u.hidden, u.is_online) IS DISTINCT FROM (p_hidden, told);
 
@@ -120,7 +122,10 @@ BEGIN
           LEFT JOIN public.users u ON u.id = i.id
     ), stored AS (
         UPDATE public.users u
-           SET is_online = k.online, hidden = k.hidden
+           SET is_online = k.online, hidden = k.hidden,
+               presence_at = CASE WHEN k.before <> k.online
+                                  THEN cs_chat.utc_now()
+                                  ELSE u.presence_at END
           FROM known k
          WHERE u.id = k.id AND k.last
            AND (u.is_online, u.hidden) IS DISTINCT FROM (k.online, k.hidden)
@@ -148,12 +153,35 @@ BEGIN
 END
 $$;
 
--- Everyone who is online according to the table (start of a worker).
-CREATE OR REPLACE FUNCTION cs_chat.presence_online()
-RETURNS SETOF UUID
+-- Everyone who is online according to the table, for a worker that took these
+-- shards; and those whose change (again) its predecessor may not have told:
+-- what is published by then stands in cs_chat.shards.
+CREATE OR REPLACE FUNCTION cs_chat.presence_load(p_shards INT[])
+RETURNS TABLE (id UUID, hidden BOOLEAN, online BOOLEAN, again BOOLEAN)
 LANGUAGE sql STABLE
 AS $$
-    SELECT u.id FROM public.users u WHERE u.is_online
+    WITH mark AS MATERIALIZED (
+        SELECT min(s.published) AS at
+          FROM cs_chat.shards s
+         WHERE s.shard = ANY (p_shards)
+    )
+    SELECT u.id, u.hidden, coalesce(u.is_online, false),
+           coalesce(u.presence_at >= m.at, false)
+      FROM public.users u, mark m
+     WHERE u.is_online OR u.presence_at >= m.at
+$$;
+
+-- Tells again how it is.
+CREATE OR REPLACE FUNCTION cs_chat.presence_again(p_users UUID[])
+RETURNS SETOF cs_chat.outcome
+LANGUAGE sql STABLE
+AS $$
+    SELECT e.*
+      FROM unnest(p_users) WITH ORDINALITY AS i (id, ord)
+      JOIN public.users u ON u.id = i.id
+     CROSS JOIN LATERAL cs_chat.presence_events(
+           i.ord::INT, u.id, u.username, coalesce(u.is_online, false)) e
+     ORDER BY i.ord
 $$;
 
 -- Online agents who are free for the calling customer (agents.available).

@@ -35,8 +35,17 @@ SELECT t.does($$presence_apply(t.ids('ben', 'ben'), '{f,t}', '{f,t}',
     '{NULL,b}')$$, '1 reply 200, 2 reply 200, 2 event user_status_change, '
     '2 event user_connected', 'both ways');
 SELECT t.is((SELECT string_agg(t.names(id::TEXT), ' '
-    ORDER BY t.names(id::TEXT)) FROM cs_chat.presence_online() id),
-    'anna ben carl', 'presence_online');
+    ORDER BY t.names(id::TEXT)) FROM cs_chat.presence_load('{}')),
+    'anna ben carl', 'presence_load');
+UPDATE cs_chat.shards SET published = '2020-01-01' WHERE shard = 7;
+UPDATE public.users SET presence_at = '2019-12-31' WHERE username = 'ben';
+SELECT t.is((SELECT string_agg(t.names(id::TEXT), ' '
+    ORDER BY t.names(id::TEXT)) FROM cs_chat.presence_load('{7}') WHERE again),
+    'anna carl', 'who changed since the mark is to be told again');
+SELECT t.does($$presence_again(t.ids('carl', 'none', 'sue'))$$,
+    '1 event user_status_change, 1 event user_connected, '
+    '3 event user_status_change, 3 event user_disconnected',
+    'and is told as it is');
 
 -- Hiding.
 

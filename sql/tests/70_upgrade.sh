@@ -104,6 +104,6 @@ SELECT t.does($$users_register(NULL, 'otto2', 'OTTO@example.com', 'h', 'O',
     'customer')$$, '1 reply 409 CONFLICT email',
     'addresses that differ in case stay taken');
 SELECT t.is((SELECT string_agg(t.names(id::TEXT), ' ')
-    FROM cs_chat.presence_online() id), 'olga',
+    FROM cs_chat.presence_load('{}')), 'olga',
     'who was online is known, to be let go');
 SQL
