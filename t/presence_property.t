@@ -92,7 +92,7 @@ sub connect_one {
     $person->{opened} = time;
     push @{$person->{sockets}},
         {socket => $socket, machine => $machine, pid => $pid};
-    if ($person->{hidden}) {
+    if ($person->{hidden} // 1) {
         @$person{qw(hidden shown)} = (0, time);
     }
     return name($person) . " connect to $machine";
@@ -294,10 +294,6 @@ while (time < $end) {
         diag "SEED=$seed, round $round: ", join '; ', @log;
         last;
     };
-    # what nobody could know is known now
-    for my $person (grep { !defined $_->{hidden} } @people) {
-        $person->{hidden} = 1 - $person->{told} if @{$person->{sockets}};
-    }
 }
 
 $server->finish;
