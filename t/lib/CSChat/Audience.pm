@@ -16,6 +16,8 @@ use warnings;
 use Test::More ();
 use Time::HiRes qw(time);
 
+use CSChat::WebSocket;
+
 my $audiences = 0;
 
 sub new {
