@@ -248,6 +248,7 @@ ngx_http_cs_chat_bus_set_ready(void)
     ngx_log_error(NGX_LOG_NOTICE, ngx_http_cs_chat_bus.log, 0,
         "the chat is connected to Redis");
 
+    ngx_http_cs_chat_sources_listen();
     ngx_http_cs_chat_link_proved(&ngx_http_cs_chat_bus.commands);
     ngx_http_cs_chat_link_proved(&ngx_http_cs_chat_bus.subscriptions);
     ngx_http_cs_chat_bus_end_start();

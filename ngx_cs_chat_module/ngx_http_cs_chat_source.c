@@ -3,6 +3,7 @@
 
 #define MAX_SOURCES 1024 /* more are only there when names are forged */
 #define ALIVE 2500       /* ms since a heartbeat, of which one comes a second */
+#define FIRST 1500       /* ms in which the first one comes */
 
 
 typedef struct {
@@ -23,6 +24,8 @@ static void ngx_http_cs_chat_source_remove(ngx_http_cs_chat_source_t *source);
 static ngx_rbtree_t sources;
 static ngx_rbtree_node_t sentinel;
 static ngx_uint_t count;
+static ngx_uint_t unheard; /* none was heard since then */
+static ngx_msec_t since;
 static ngx_log_t *source_log;
 
 
@@ -35,12 +38,24 @@ ngx_http_cs_chat_sources_init(ngx_log_t *log)
 }
 
 
+void
+ngx_http_cs_chat_sources_listen(void)
+{
+    if (count == 0) {
+        unheard = 1;
+        since = ngx_current_msec;
+    }
+}
+
+
 uint64_t
 ngx_http_cs_chat_source_heard(csc_bus_message_t *message)
 {
     uint64_t expected;
     ngx_rbtree_key_t hash;
     ngx_http_cs_chat_source_t *source;
+
+    unheard = 0;
 
     hash = ngx_http_cs_chat_source_hash(message->src);
     source = ngx_http_cs_chat_source_find(hash);
@@ -64,6 +79,8 @@ ngx_http_cs_chat_source_left(csc_str_t src)
 {
     ngx_http_cs_chat_source_t *source;
 
+    unheard = 0;
+
     source = ngx_http_cs_chat_source_find(ngx_http_cs_chat_source_hash(src));
 
     if (source != NULL) {
@@ -79,7 +96,7 @@ ngx_http_cs_chat_sources_alive(void)
     ngx_http_cs_chat_source_t *source;
 
     if (sources.root == &sentinel) {
-        return 0;
+        return unheard && ngx_current_msec - since <= FIRST;
     }
 
     node = ngx_rbtree_min(sources.root, &sentinel);

@@ -22,7 +22,13 @@ uint64_t ngx_http_cs_chat_source_heard(csc_bus_message_t *message);
 /* A worker has said that it stops. */
 void ngx_http_cs_chat_source_left(csc_str_t src);
 
-/* 1 when a worker was heard lately and has not left. */
+/* The process listens, from now on. */
+void ngx_http_cs_chat_sources_listen(void);
+
+/*
+ * 1 when a worker was heard lately and has not left, or when there may be one
+ * that had no time to be heard.
+ */
 ngx_uint_t ngx_http_cs_chat_sources_alive(void);
 
 /* Forgets all: after a pause the numbers say nothing. */
