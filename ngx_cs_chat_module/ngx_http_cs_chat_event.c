@@ -553,19 +553,13 @@ ngx_http_cs_chat_event_auth(
         return;
     }
 
-    w = ngx_http_cs_chat_ws_writer();
+    w = ngx_http_cs_chat_ws_begin(session, "authenticated");
     if (w == NULL) {
-        session->failed = 1;
         return;
     }
 
     ngx_http_cs_chat_time_of(session->claims.expires, expires);
 
-    csc_json_object(w);
-    csc_json_key(w, "type");
-    csc_json_text(w, "authenticated");
-    csc_json_key(w, "data");
-    csc_json_object(w);
     csc_json_key(w, "expiresAt");
     csc_json_text(w, (char *) expires);
     csc_json_end_object(w);

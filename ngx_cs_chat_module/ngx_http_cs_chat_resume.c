@@ -356,17 +356,11 @@ ngx_http_cs_chat_resume_answer(
     ngx_uint_t i;
     csc_json_writer_t *w;
 
-    w = ngx_http_cs_chat_ws_writer();
+    w = ngx_http_cs_chat_ws_begin(session, "resumed");
     if (w == NULL) {
-        session->failed = 1;
         return;
     }
 
-    csc_json_object(w);
-    csc_json_key(w, "type");
-    csc_json_text(w, "resumed");
-    csc_json_key(w, "data");
-    csc_json_object(w);
     csc_json_key(w, "chats");
     csc_json_array(w);
 

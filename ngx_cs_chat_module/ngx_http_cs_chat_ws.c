@@ -222,9 +222,8 @@ ngx_http_cs_chat_ws_connected(ngx_http_cs_chat_session_t *session)
     csc_json_writer_t *w;
     u_char now[NGX_HTTP_CS_CHAT_TIME_LEN + 1];
 
-    w = ngx_http_cs_chat_ws_writer();
+    w = ngx_http_cs_chat_ws_begin(session, "connected");
     if (w == NULL) {
-        session->failed = 1;
         return;
     }
 
@@ -232,11 +231,6 @@ ngx_http_cs_chat_ws_connected(ngx_http_cs_chat_session_t *session)
     id.len = sizeof(session->id);
     ngx_http_cs_chat_time(now);
 
-    csc_json_object(w);
-    csc_json_key(w, "type");
-    csc_json_text(w, "connected");
-    csc_json_key(w, "data");
-    csc_json_object(w);
     csc_json_key(w, "userId");
     csc_json_string(w, ngx_http_cs_chat_view(session->claims.user));
     csc_json_key(w, "connectionId");
@@ -265,6 +259,27 @@ ngx_http_cs_chat_ws_writer(void)
     }
 
     return writer;
+}
+
+
+csc_json_writer_t *
+ngx_http_cs_chat_ws_begin(ngx_http_cs_chat_session_t *session, const char *type)
+{
+    csc_json_writer_t *w;
+
+    w = ngx_http_cs_chat_ws_writer();
+    if (w == NULL) {
+        session->failed = 1;
+        return NULL;
+    }
+
+    csc_json_object(w);
+    csc_json_key(w, "type");
+    csc_json_text(w, type);
+    csc_json_key(w, "data");
+    csc_json_object(w);
+
+    return w;
 }
 
 
@@ -623,17 +638,11 @@ ngx_http_cs_chat_ws_resync(
 {
     csc_json_writer_t *w;
 
-    w = ngx_http_cs_chat_ws_writer();
+    w = ngx_http_cs_chat_ws_begin(session, "resync");
     if (w == NULL) {
-        session->failed = 1;
         return;
     }
 
-    csc_json_object(w);
-    csc_json_key(w, "type");
-    csc_json_text(w, "resync");
-    csc_json_key(w, "data");
-    csc_json_object(w);
     csc_json_key(w, "reason");
     csc_json_text(w, reason);
     csc_json_end_object(w);

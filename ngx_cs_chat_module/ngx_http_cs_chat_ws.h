@@ -125,6 +125,14 @@ void ngx_http_cs_chat_ws_text(
  * ngx_http_cs_chat_ws_written().
  */
 csc_json_writer_t *ngx_http_cs_chat_ws_writer(void);
+
+/*
+ * The same with an event of a type begun, up to the members of its data; both
+ * objects are the caller's to end.  NULL when out of memory.
+ */
+csc_json_writer_t *ngx_http_cs_chat_ws_begin(
+    ngx_http_cs_chat_session_t *session, const char *type);
+
 void ngx_http_cs_chat_ws_written(ngx_http_cs_chat_session_t *session);
 
 /* Queues the Close frame; the connection ends when the client has answered. */
