@@ -208,8 +208,13 @@ subtest 'HTTP/2 as curl speaks it' => sub {
     open $fh, '>', $file or die "$file: $!";
     print $fh '{"y":"', 'y' x 262_144, '","content":"too large"}';
     close $fh;
-    @got = curl_pipe($file, '-X', 'POST', '-T', '-',
-        "$base/chats/$chat/messages");
+
+    # it may find that nobody takes the rest before it has read the answer
+    for (1 .. 5) {
+        @got = curl_pipe($file, '-X', 'POST', '-T', '-',
+            "$base/chats/$chat/messages");
+        last if $got[1] != 0;
+    }
     is $got[1], 413, 'a body that is too large';
     @got = curl('-X', 'PATCH', "$base/users/me");
     is $got[1], 405, 'an error';
