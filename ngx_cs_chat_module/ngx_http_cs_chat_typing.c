@@ -108,7 +108,11 @@ ngx_http_cs_chat_writer_find(csc_bus_message_t *event)
     ngx_str_t name;
     u_char key[KEY_LEN];
 
-    if (event->chat.len != CSC_UUID_LEN || event->user.len != CSC_UUID_LEN) {
+    /* mostly nobody writes, and every message comes by here */
+
+    if (count == 0 || event->chat.len != CSC_UUID_LEN
+        || event->user.len != CSC_UUID_LEN)
+    {
         return NULL;
     }
 
