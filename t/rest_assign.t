@@ -32,7 +32,8 @@ my @agent3 = qw(agent3 agent3-phone);
 my @agent4 = qw(agent4);
 my @super = qw(super super-phone super2);
 my $audience = CSChat::Audience->new($server);
-for (
+$audience->gather(
+    \%client,
     ['customer1', 'customer1', pid => $p[0][0]],
     ['customer1-phone', 'customer1', machine => 1, pid => $p[1][0]],
     ['customer2', 'customer2', machine => 1, pid => $p[1][1]],
@@ -44,12 +45,7 @@ for (
     ['super', 'agent2', pid => $p[0][1]],
     ['super-phone', 'agent2', machine => 1, pid => $p[1][0]],
     ['super2', 'super2', machine => 1, pid => $p[1][1]],
-) {
-    my ($name, $user, %where) = @$_;
-    my $client = $client{$user};
-    $audience->add($name,
-        $server->client($user, token => $client->token)->websocket(%where));
-}
+);
 
 sub socket_of { return $audience->socket($_[0]) }
 

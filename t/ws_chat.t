@@ -31,7 +31,8 @@ my @agent1 = qw(agent1 agent1-phone);
 my @agent3 = qw(agent3);
 my @super = qw(super super-phone);
 my $audience = CSChat::Audience->new($server);
-for (
+$audience->gather(
+    \%client,
     ['customer1', 'customer1', pid => $p0],
     ['customer1-page', 'customer1', pid => $p1],
     ['customer1-phone', 'customer1', machine => 1],
@@ -41,12 +42,7 @@ for (
     ['agent3', 'agent3', pid => $p0],
     ['super', 'agent2', pid => $p1],
     ['super-phone', 'agent2', machine => 1],
-) {
-    my ($name, $user, %where) = @$_;
-    my $client = $client{$user};
-    $audience->add($name,
-        $server->client($user, token => $client->token)->websocket(%where));
-}
+);
 
 sub socket_of { return $audience->socket($_[0]) }
 

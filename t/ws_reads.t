@@ -28,7 +28,8 @@ my @customer1 = qw(customer1 customer1-page customer1-phone);
 my @agent1 = qw(agent1 agent1-phone);
 my @in = (@customer1, @agent1);
 my $audience = CSChat::Audience->new($server);
-for (
+$audience->gather(
+    \%client,
     ['customer1', 'customer1', pid => $p[0][0]],
     ['customer1-page', 'customer1', pid => $p[0][1]],
     ['customer1-phone', 'customer1', machine => 1, pid => $p[1][0]],
@@ -38,12 +39,7 @@ for (
     ['agent3', 'agent3', pid => $p[0][0]],
     ['super', 'agent2', pid => $p[0][1]],
     ['super-phone', 'agent2', machine => 1, pid => $p[1][0]],
-) {
-    my ($name, $user, %where) = @$_;
-    my $client = $client{$user};
-    $audience->add($name,
-        $server->client($user, token => $client->token)->websocket(%where));
-}
+);
 
 sub socket_of { return $audience->socket($_[0]) }
 

@@ -25,7 +25,8 @@ my $chat = $client{customer1}->new_chat(agentId => $id{agent1});
 
 # agent2 is a super-agent; on "super-on" they look on
 my $audience = CSChat::Audience->new($server);
-for (
+$audience->gather(
+    \%client,
     ['customer1', 'customer1', pid => $p0],
     ['customer1-phone', 'customer1', machine => 1],
     ['agent1', 'agent1', pid => $p1],
@@ -34,10 +35,7 @@ for (
     ['customer2', 'customer2', pid => $p1],
     ['super', 'agent2', pid => $p0],
     ['super-on', 'agent2', pid => $p1],
-) {
-    my ($name, $user, %where) = @$_;
-    $audience->add($name, $client{$user}->websocket(%where));
-}
+);
 my @customer1 = qw(customer1 customer1-phone);
 my @agent1 = qw(agent1 agent1-phone);
 my @on = qw(super-on);

@@ -42,6 +42,17 @@ sub add {
     return $socket;
 }
 
+# Opens sockets: [name, user, where...] each, of the clients by user.
+sub gather {
+    my ($self, $clients, @seats) = @_;
+
+    for my $seat (@seats) {
+        my ($name, $user, %where) = @$seat;
+        $self->add($name, $clients->{$user}->websocket(%where));
+    }
+    return;
+}
+
 sub remove { return delete $_[0]{sockets}{$_[1]} }
 
 # Tests that these sockets, each once, and no others get an event of a type
