@@ -117,6 +117,7 @@ link_open(link_t *link, loop_t *loop, const link_handler_t *handler)
 
     if (loop->address.any.sa_family == AF_INET) {
         setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        setsockopt(link->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
     }
 
     memset(&event, 0, sizeof(event));
@@ -324,6 +325,54 @@ hand_over(link_t *link, unsigned char *data, size_t len)
 }
 
 
+/* When the last bytes of what was read came in, in terms of tool_now(). */
+static uint64_t
+time_of(struct msghdr *message)
+{
+    struct cmsghdr *part;
+    struct timespec came, now;
+    int64_t ago;
+
+    part = CMSG_FIRSTHDR(message);
+    if (part == NULL || part->cmsg_level != SOL_SOCKET
+        || part->cmsg_type != SCM_TIMESTAMPNS)
+    {
+        return tool_now();
+    }
+
+    memcpy(&came, CMSG_DATA(part), sizeof(came));
+    clock_gettime(CLOCK_REALTIME, &now);
+    ago = (int64_t) (now.tv_sec - came.tv_sec) * (int64_t) NS_PER_SECOND
+          + (now.tv_nsec - came.tv_nsec);
+
+    return tool_now() - (ago > 0 ? (uint64_t) ago : 0);
+}
+
+
+/* As recv(2); notes when the bytes came. */
+static ssize_t
+receive(link_t *link)
+{
+    char control[CMSG_SPACE(sizeof(struct timespec))];
+    struct iovec room = { link->loop->buffer, BUFFER_SIZE };
+    struct msghdr message;
+    ssize_t n;
+
+    memset(&message, 0, sizeof(message));
+    message.msg_iov = &room;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof(control);
+
+    n = recvmsg(link->fd, &message, 0);
+    if (n > 0) {
+        link->at = time_of(&message);
+    }
+
+    return n;
+}
+
+
 static void
 on_bytes(link_t *link)
 {
@@ -331,7 +380,7 @@ on_bytes(link_t *link)
     int i;
 
     for (i = 0; i < MAX_READS && link->fd != -1; i++) {
-        n = recv(link->fd, link->loop->buffer, BUFFER_SIZE, 0);
+        n = receive(link);
 
         if (n == -1 && (errno == EAGAIN || errno == EINTR)) {
             return;
@@ -361,8 +410,9 @@ wait_events(loop_t *loop, struct epoll_event *events, uint64_t ns)
 }
 
 
-void
-loop_run(loop_t *loop, uint64_t ns)
+/* The number of events that were handled. */
+static int
+handle_events(loop_t *loop, uint64_t ns)
 {
     struct epoll_event events[MAX_EVENTS];
     link_t *link;
@@ -383,5 +433,31 @@ loop_run(loop_t *loop, uint64_t ns)
             && (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))) {
             on_bytes(link);
         }
+    }
+
+    return n;
+}
+
+
+void
+loop_run(loop_t *loop, uint64_t ns)
+{
+    (void) handle_events(loop, ns);
+}
+
+
+void
+loop_sleep(loop_t *loop, uint64_t until)
+{
+    struct timespec end;
+
+    end.tv_sec = (time_t) (until / NS_PER_SECOND);
+    end.tv_nsec = (long) (until % NS_PER_SECOND);
+
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL) == EINTR)
+    {
+    }
+
+    while (handle_events(loop, 0) == MAX_EVENTS) {
     }
 }

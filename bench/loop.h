@@ -1,6 +1,10 @@
 /*
  * Stream connections over epoll: what was received goes to a handler, what
  * cannot be sent yet waits.  One thread, no timers but the caller's.
+ *
+ * Every link knows when its bytes came, from the kernel's own time stamps
+ * (SO_TIMESTAMPNS).  Who reads late doesn't measure late, and so need not wake
+ * up for every packet: loop_sleep() serves those who send at set times.
  */
 
 #ifndef BENCH_LOOP_H
@@ -47,6 +51,7 @@ struct link_s {
     int fd; /* -1 when closed */
     unsigned connected : 1;
     unsigned waiting : 1; /* for room to write */
+    uint64_t at;          /* ns: when what is handed over came in */
     unsigned char *in;    /* what the handler did not take */
     size_t in_len;
     unsigned char *out;
@@ -62,6 +67,12 @@ void loop_init(loop_t *loop, const char *to, unsigned sources);
 
 /* Waits for events, no longer than ns nanoseconds, and handles them. */
 void loop_run(loop_t *loop, uint64_t ns);
+
+/*
+ * Sleeps until a time of tool_now(), whatever comes in, then handles all that
+ * has come.  On Unix sockets, which have no time stamps, it came just then.
+ */
+void loop_sleep(loop_t *loop, uint64_t until);
 
 /* Begins to connect; opened() or closed() tells how it went. */
 void link_open(link_t *link, loop_t *loop, const link_handler_t *handler);

@@ -64,14 +64,14 @@ check_seq(chat_t *chat, uint32_t socket, csc_str_t event)
 
 
 static void
-on_message(chat_t *chat, uint32_t socket, csc_str_t event)
+on_message(chat_t *chat, const ws_client_t *ws, csc_str_t event)
 {
     schedule_t *schedule = &chat->schedule;
     uint32_t message;
 
-    check_seq(chat, socket, event);
+    check_seq(chat, ws->index, event);
     if (schedule_find(schedule, event, &message) != CSC_OK
-        || !is_heard_by(chat, message, socket))
+        || !is_heard_by(chat, message, ws->index))
     {
         return;
     }
@@ -82,9 +82,7 @@ on_message(chat_t *chat, uint32_t socket, csc_str_t event)
     }
 
     chat->deliveries++;
-    if (schedule_counts(schedule, message)) {
-        histogram_add(&schedule->delivery, schedule_since(schedule, message));
-    }
+    schedule_delivered(schedule, message, ws->link.at);
 }
 
 
@@ -95,10 +93,10 @@ on_event(ws_client_t *ws, csc_str_t text)
     uint32_t message;
 
     if (ws_is(text, "new_message")) {
-        on_message(chat, ws->index, text);
+        on_message(chat, ws, text);
     } else if (ws_is(text, "message_ack")) {
         if (schedule_find(&chat->schedule, text, &message) == CSC_OK) {
-            schedule_acked(&chat->schedule, message);
+            schedule_acked(&chat->schedule, message, ws->link.at);
         }
     } else if (ws_is(text, "error")) {
         chat->schedule.refused++;
@@ -190,7 +188,7 @@ on_answer(http_client_t *http, int status)
     message = (uint32_t) (http->index
                           + (chat->posted[http->index] - 1) * chat->pairs.n);
     if (status == 201) {
-        schedule_acked(&chat->schedule, message);
+        schedule_acked(&chat->schedule, message, http->link.at);
     } else {
         chat->schedule.refused++;
     }
@@ -269,7 +267,7 @@ run_schedule(chat_t *chat)
 
     while (!is_done(chat, deadline)) {
         send_due(chat);
-        loop_run(&chat->loop, schedule_pause(schedule));
+        schedule_sleep(schedule, &chat->loop);
     }
 
     watches_stop(&chat->options->watches);

@@ -51,7 +51,7 @@ on_answer(ws_client_t *ws, csc_str_t text)
 
     if (ws_is(text, "message_ack")) {
         if (schedule_find(&fanout->schedule, text, &message) == CSC_OK) {
-            schedule_acked(&fanout->schedule, message);
+            schedule_acked(&fanout->schedule, message, ws->link.at);
         }
     } else if (ws_is(text, "error")) {
         fanout->schedule.refused++;
@@ -79,10 +79,7 @@ on_heard(ws_client_t *ws, csc_str_t text)
     }
     *last = seq;
 
-    if (schedule_counts(&fanout->schedule, message)) {
-        histogram_add(&fanout->schedule.delivery,
-            schedule_since(&fanout->schedule, message));
-    }
+    schedule_delivered(&fanout->schedule, message, ws->link.at);
 }
 
 
@@ -128,7 +125,7 @@ run_schedule(fanout_t *fanout)
                || fanout->deliveries < wanted))
     {
         send_due(fanout);
-        loop_run(&fanout->loop, schedule_pause(schedule));
+        schedule_sleep(schedule, &fanout->loop);
     }
 
     watches_stop(&fanout->options->watches);

@@ -6,6 +6,7 @@
 #include "tool.h"
 
 #define LONGEST_PAUSE (NS_PER_SECOND / 100)
+#define SHORTEST_PAUSE (NS_PER_SECOND / 5000)
 
 
 void
@@ -19,6 +20,9 @@ schedule_init(schedule_t *schedule, const options_t *options)
                       + (uint32_t) (options->rate * options->seconds);
     schedule->tag = (uint32_t) (tool_now() / 1000) ^ (uint32_t) getpid() << 20;
 
+    snprintf(schedule->key, sizeof(schedule->key), "\"clientId\":\"%08x-",
+        schedule->tag);
+
     schedule->acked = tool_alloc(schedule->total, 1);
     schedule->content = tool_alloc(1, options->size + 1);
     memset(schedule->content, 'x', options->size);
@@ -28,7 +32,7 @@ schedule_init(schedule_t *schedule, const options_t *options)
 void
 schedule_start(schedule_t *schedule)
 {
-    schedule->start = tool_now();
+    schedule->start = schedule->woke = tool_now();
 }
 
 
@@ -39,31 +43,32 @@ schedule_due(const schedule_t *schedule, uint32_t message)
 }
 
 
-uint64_t
-schedule_since(const schedule_t *schedule, uint32_t message)
+/* Microseconds from the time that a message is due. */
+static uint64_t
+since_due(const schedule_t *schedule, uint32_t message, uint64_t at)
 {
-    uint64_t due = schedule_due(schedule, message), now = tool_now();
+    uint64_t due = schedule_due(schedule, message);
 
-    return now > due ? (now - due) / 1000 : 0;
+    return at > due ? (at - due) / 1000 : 0;
 }
 
 
-uint64_t
-schedule_pause(const schedule_t *schedule)
+void
+schedule_sleep(schedule_t *schedule, loop_t *loop)
 {
-    uint64_t due, now;
+    uint64_t until = schedule->woke + LONGEST_PAUSE, due;
 
-    if (schedule->next == schedule->total) {
-        return LONGEST_PAUSE;
+    if (schedule->next < schedule->total) {
+        due = schedule_due(schedule, schedule->next);
+        until = due < until ? due : until;
     }
 
-    due = schedule_due(schedule, schedule->next);
-    now = tool_now();
-    if (due <= now) {
-        return 0;
+    if (until < schedule->woke + SHORTEST_PAUSE) {
+        until = schedule->woke + SHORTEST_PAUSE;
     }
 
-    return due - now < LONGEST_PAUSE ? due - now : LONGEST_PAUSE;
+    loop_sleep(loop, until);
+    schedule->woke = tool_now();
 }
 
 
@@ -92,13 +97,13 @@ void
 schedule_sent(schedule_t *schedule, uint32_t message)
 {
     if (schedule_counts(schedule, message)) {
-        histogram_add(&schedule->lag, schedule_since(schedule, message));
+        histogram_add(&schedule->lag, since_due(schedule, message, tool_now()));
     }
 }
 
 
 void
-schedule_acked(schedule_t *schedule, uint32_t message)
+schedule_acked(schedule_t *schedule, uint32_t message, uint64_t at)
 {
     if (schedule->acked[message]++) {
         return;
@@ -106,7 +111,16 @@ schedule_acked(schedule_t *schedule, uint32_t message)
 
     schedule->acks++;
     if (schedule_counts(schedule, message)) {
-        histogram_add(&schedule->ack, schedule_since(schedule, message));
+        histogram_add(&schedule->ack, since_due(schedule, message, at));
+    }
+}
+
+
+void
+schedule_delivered(schedule_t *schedule, uint32_t message, uint64_t at)
+{
+    if (schedule_counts(schedule, message)) {
+        histogram_add(&schedule->delivery, since_due(schedule, message, at));
     }
 }
 
@@ -125,11 +139,10 @@ int
 schedule_find(const schedule_t *schedule, csc_str_t event, uint32_t *message)
 {
     uint64_t value;
-    char key[32];
 
-    snprintf(key, sizeof(key), "\"clientId\":\"%08x-", schedule->tag);
-    if (tool_number(event, key, 10, &value) != CSC_OK
-        || value >= schedule->total) {
+    if (tool_number(event, schedule->key, 10, &value) != CSC_OK
+        || value >= schedule->total)
+    {
         return CSC_ERROR;
     }
 

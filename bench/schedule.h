@@ -13,9 +13,11 @@ typedef struct {
     uint64_t start;    /* ns, of message 0 */
     uint64_t interval; /* ns between messages, in 1/1024 */
     uint32_t tag;      /* of this run, in every clientId */
+    char key[32];      /* that finds the message's number in an event */
     uint32_t next;     /* the message that is to be sent next */
     uint32_t warmup;   /* so many messages do not count */
     uint32_t total;
+    uint64_t woke;  /* ns, when it last had a look around */
     uint8_t *acked; /* by message: the times that it was acknowledged */
     char *content;
 
@@ -37,11 +39,12 @@ void schedule_start(schedule_t *schedule);
 /* When a message is due. */
 uint64_t schedule_due(const schedule_t *schedule, uint32_t message);
 
-/* Microseconds from then until now. */
-uint64_t schedule_since(const schedule_t *schedule, uint32_t message);
-
-/* Nanoseconds until the next one, at most 10 ms. */
-uint64_t schedule_pause(const schedule_t *schedule);
+/*
+ * Sleeps until the next message is due, no longer than 10 ms, and no shorter
+ * than 200 us, so that at high rates several go at once; then handles what came
+ * in meanwhile.
+ */
+void schedule_sleep(schedule_t *schedule, loop_t *loop);
 
 /* The message that is due now; CSC_AGAIN when none is. */
 int schedule_take(schedule_t *schedule, uint32_t *message);
@@ -52,8 +55,11 @@ int schedule_counts(const schedule_t *schedule, uint32_t message);
 /* Notes that a message was handed to the system. */
 void schedule_sent(schedule_t *schedule, uint32_t message);
 
-/* Notes that a message was acknowledged. */
-void schedule_acked(schedule_t *schedule, uint32_t message);
+/* Notes that a message was acknowledged, at a time of tool_now(). */
+void schedule_acked(schedule_t *schedule, uint32_t message, uint64_t at);
+
+/* Notes that a message was delivered, for the first time or to one of many. */
+void schedule_delivered(schedule_t *schedule, uint32_t message, uint64_t at);
 
 /* Notes that a connection broke. */
 void schedule_closed(schedule_t *schedule, const char *why);
