@@ -28,8 +28,11 @@ static const char usage[] =
     "             --connections, --rate\n"
     "  get PATH   requests as fast as they are answered: --tokens,\n"
     "             --connections\n"
+    "  login      logins as fast as they are answered: --tokens with a name\n"
+    "             and a password a line, --connections\n"
     "  handshake  connect, upgrade, close: --tokens, --connections\n"
     "  idle       sockets that do nothing: --tokens, --connections\n"
+    "  hold       the same until standard input ends, without a result\n"
     "  storm      sockets that are opened within --seconds, break all at once\n"
     "             and are opened anew: --tokens, --connections\n"
     "  --api PATH (/api)       --pairs FILE: two tokens, a chat a line\n"
@@ -37,6 +40,9 @@ static const char usage[] =
     "  --seconds N (5)         --warmup MS (500)\n"
     "  --connections N (100)   --size BYTES (100) of a message\n"
     "  --sources N (0): addresses to connect from\n"
+    "  --limit MS: give up once the p99 of deliveries can't be below it\n"
+    "  --relay: a server that passes text on as it is: pairs on\n"
+    "     API/pair/CHAT/SIDE, others on API/topic/..., heard from API/say/...\n"
     "  --watch KIND=PID: processes whose CPU time counts\n";
 
 static const struct {
@@ -49,8 +55,10 @@ static const struct {
     { "post", run_post, 1, 0 },
     { "fanout", run_fanout, 1, 1 },
     { "get", run_get, 0, 1 },
+    { "login", run_login, 0, 1 },
     { "handshake", run_handshake, 0, 1 },
     { "idle", run_idle, 0, 1 },
+    { "hold", run_hold, 0, 1 },
     { "storm", run_storm, 0, 1 },
 };
 
@@ -127,6 +135,12 @@ read_option(options_t *options, int option, char *value)
     case 'S':
         options->sources = number(value, 0, 200);
         break;
+    case 'l':
+        options->limit = number(value, 1, 60000);
+        break;
+    case 'R':
+        options->relay = 1;
+        break;
     case 'W':
         watches_add(&options->watches, value);
         break;
@@ -150,6 +164,8 @@ read_options(options_t *options, int argc, char **argv)
         { "connections", required_argument, NULL, 'c' },
         { "size", required_argument, NULL, 'z' },
         { "sources", required_argument, NULL, 'S' },
+        { "limit", required_argument, NULL, 'l' },
+        { "relay", no_argument, NULL, 'R' },
         { "watch", required_argument, NULL, 'W' },
         { NULL, 0, NULL, 0 },
     };

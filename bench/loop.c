@@ -447,6 +447,17 @@ loop_run(loop_t *loop, uint64_t ns)
 
 
 void
+loop_hold(loop_t *loop, uint64_t ns)
+{
+    uint64_t end = tool_now() + ns;
+
+    while (tool_now() < end) {
+        loop_run(loop, NS_PER_SECOND / 10);
+    }
+}
+
+
+void
 loop_sleep(loop_t *loop, uint64_t until)
 {
     struct timespec end;

@@ -68,6 +68,9 @@ void loop_init(loop_t *loop, const char *to, unsigned sources);
 /* Waits for events, no longer than ns nanoseconds, and handles them. */
 void loop_run(loop_t *loop, uint64_t ns);
 
+/* Handles events for so long. */
+void loop_hold(loop_t *loop, uint64_t ns);
+
 /*
  * Sleeps until a time of tool_now(), whatever comes in, then handles all that
  * has come.  On Unix sockets, which have no time stamps, it came just then.

@@ -10,6 +10,7 @@
 
 #include "http_client.h"
 #include "pairs.h"
+#include "paths.h"
 #include "schedule.h"
 #include "tool.h"
 #include "ws_client.h"
@@ -50,6 +51,10 @@ static void
 check_seq(chat_t *chat, uint32_t socket, csc_str_t event)
 {
     uint64_t seq;
+
+    if (chat->options->relay) {
+        return;
+    }
 
     if (tool_number(event, "\"seq\":", 10, &seq) != CSC_OK) {
         chat->disordered++;
@@ -123,7 +128,32 @@ on_closed(ws_client_t *ws, const char *why)
 }
 
 
-static const ws_handler_t ws_handler = { on_ready, on_event, on_closed };
+/* What a relay passes on comes from the other side as it was sent. */
+static void
+on_relayed(ws_client_t *ws, csc_str_t text)
+{
+    on_message(ws->owner, ws, text);
+}
+
+
+static const ws_handler_t ws_handler = { on_ready, on_event, on_closed, 0 };
+static const ws_handler_t relay_handler = { on_ready, on_relayed, on_closed,
+    1 };
+
+
+/* A relay says nothing: what was sent counts as acknowledged. */
+static void
+send_plain(chat_t *chat, ws_client_t *ws, uint32_t message)
+{
+    char text[4096];
+    int n;
+
+    n = snprintf(text, sizeof(text), "{\"content\":\"%s\",%s%u\"}",
+        chat->schedule.content, chat->schedule.key, message);
+    ws_send(ws, text, (size_t) n);
+    schedule_sent(&chat->schedule, message);
+    schedule_acked(&chat->schedule, message, tool_now());
+}
 
 
 static void
@@ -134,11 +164,16 @@ send_event(chat_t *chat, uint32_t message)
     char text[4096];
     int n;
 
+    if (chat->options->relay) {
+        send_plain(chat, &chat->sockets[2 * pair + side], message);
+        return;
+    }
+
     n = snprintf(text, sizeof(text),
         "{\"type\":\"send_message\",\"data\":{\"chatId\":\"%s\","
         "\"content\":\"%s\",\"messageType\":\"text\","
-        "\"clientId\":\"%08x-%u\"}}",
-        chat->pairs.chats[pair], chat->schedule.content, chat->schedule.tag,
+        "%s%u\"}}",
+        chat->pairs.chats[pair], chat->schedule.content, chat->schedule.key,
         message);
     ws_send(&chat->sockets[2 * pair + side], text, (size_t) n);
     schedule_sent(&chat->schedule, message);
@@ -163,8 +198,8 @@ send_post(chat_t *chat, uint32_t pair)
     chat->posted[pair]++;
 
     n = snprintf(body, sizeof(body),
-        "{\"content\":\"%s\",\"type\":\"text\",\"clientId\":\"%08x-%u\"}",
-        chat->schedule.content, chat->schedule.tag, message);
+        "{\"content\":\"%s\",\"type\":\"text\",%s%u\"}", chat->schedule.content,
+        chat->schedule.key, message);
     n = snprintf(request, sizeof(request),
         "POST %s/chats/%s/messages HTTP/1.1\r\nHost: bench\r\n"
         "Authorization: Bearer %s\r\nContent-Type: application/json\r\n"
@@ -304,7 +339,7 @@ prepare(chat_t *chat, options_t *options)
 
     chat->options = options;
     pairs_read(pairs, options->pairs);
-    schedule_init(&chat->schedule, options);
+    schedule_init(&chat->schedule, options, 1);
     loop_init(&chat->loop, options->to, (unsigned) options->sources);
 
     chat->sockets = tool_alloc(
@@ -323,8 +358,9 @@ run_chat(options_t *options)
 
     chat.sockets_of_pair = 2;
     prepare(&chat, options);
-    ws_open_all(chat.sockets, 0, 2 * pairs->n, &chat.loop, &ws_handler,
-        load_path(options, "ws"), pairs->tokens, 2 * pairs->n, &chat);
+    ws_open_all(chat.sockets, 0, 2 * pairs->n, &chat.loop,
+        options->relay ? &relay_handler : &ws_handler,
+        paths_of_pairs(options, pairs), pairs->tokens, &chat);
 
     run_schedule(&chat);
     report(&chat);
@@ -342,7 +378,7 @@ run_post(options_t *options)
     chat.sockets_of_pair = 1;
     prepare(&chat, options);
 
-    agents = tool_alloc(pairs->n, sizeof(char *));
+    agents = tool_alloc(pairs->n + 1, sizeof(char *));
     chat.posts = tool_alloc(pairs->n, sizeof(http_client_t));
     chat.posted = tool_alloc(pairs->n, sizeof(uint32_t));
     chat.queued = tool_alloc(pairs->n, sizeof(uint32_t));
@@ -355,7 +391,7 @@ run_post(options_t *options)
     }
 
     ws_open_all(chat.sockets, 0, pairs->n, &chat.loop, &ws_handler,
-        load_path(options, "ws"), agents, pairs->n, &chat);
+        paths_of_pairs(options, pairs), agents, &chat);
 
     run_schedule(&chat);
     report(&chat);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "pairs.h"
+#include "paths.h"
 #include "schedule.h"
 #include "tool.h"
 #include "ws_client.h"
@@ -66,9 +67,15 @@ on_heard(ws_client_t *ws, csc_str_t text)
     uint64_t *last = &fanout->last_seq[ws->index], seq;
     uint32_t message;
 
-    if (!ws_is(text, "new_message")
-        || schedule_find(&fanout->schedule, text, &message) != CSC_OK
-        || tool_number(text, "\"seq\":", 10, &seq) != CSC_OK)
+    if (schedule_find(&fanout->schedule, text, &message) != CSC_OK) {
+        return;
+    }
+
+    /* a relay numbers nothing: the sender's own numbers are to rise by one */
+    seq = (uint64_t) message + 1;
+    if (!fanout->options->relay
+        && (!ws_is(text, "new_message")
+            || tool_number(text, "\"seq\":", 10, &seq) != CSC_OK))
     {
         return;
     }
@@ -83,8 +90,14 @@ on_heard(ws_client_t *ws, csc_str_t text)
 }
 
 
-static const ws_handler_t sender_handler = { on_ready, on_answer, on_closed };
-static const ws_handler_t listener_handler = { on_ready, on_heard, on_closed };
+static const ws_handler_t sender_handler = { on_ready, on_answer, on_closed,
+    0 };
+static const ws_handler_t listener_handler = { on_ready, on_heard, on_closed,
+    0 };
+static const ws_handler_t relay_sender_handler = { on_ready, on_answer,
+    on_closed, 1 };
+static const ws_handler_t relay_listener_handler = { on_ready, on_heard,
+    on_closed, 1 };
 
 
 static void
@@ -101,11 +114,14 @@ send_due(fanout_t *fanout)
 
         n = snprintf(text, sizeof(text),
             "{\"type\":\"send_message\",\"data\":{\"chatId\":\"%s\","
-            "\"content\":\"%s\",\"clientId\":\"%08x-%u\"}}",
+            "\"content\":\"%s\",%s%u\"}}",
             fanout->pairs.chats[0], fanout->schedule.content,
-            fanout->schedule.tag, message);
+            fanout->schedule.key, message);
         ws_send(&fanout->sender, text, (size_t) n);
         schedule_sent(&fanout->schedule, message);
+        if (fanout->options->relay) {
+            schedule_acked(&fanout->schedule, message, tool_now());
+        }
     }
 }
 
@@ -161,22 +177,23 @@ void
 run_fanout(options_t *options)
 {
     static fanout_t fanout;
-    char **tokens, *path;
+    char **tokens;
     size_t n;
 
     fanout.options = options;
     pairs_read(&fanout.pairs, options->pairs);
     tokens = tool_lines(options->tokens, &n);
-    schedule_init(&fanout.schedule, options);
+    schedule_init(&fanout.schedule, options, options->connections);
     loop_init(&fanout.loop, options->to, (unsigned) options->sources);
 
-    path = load_path(options, "ws");
     fanout.last_seq = tool_alloc(options->connections, sizeof(uint64_t));
     fanout.listeners = tool_alloc(options->connections, sizeof(ws_client_t));
     ws_open_all(fanout.listeners, 0, options->connections, &fanout.loop,
-        &listener_handler, path, tokens, n, &fanout);
-    ws_open_all(&fanout.sender, 0, 1, &fanout.loop, &sender_handler, path,
-        fanout.pairs.tokens, 1, &fanout);
+        options->relay ? &relay_listener_handler : &listener_handler,
+        paths_of_listeners(options, 1), tokens, &fanout);
+    ws_open_all(&fanout.sender, 0, 1, &fanout.loop,
+        options->relay ? &relay_sender_handler : &sender_handler,
+        paths_of_writer(options), fanout.pairs.tokens, &fanout);
 
     run_schedule(&fanout);
     report(&fanout);

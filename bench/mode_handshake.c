@@ -4,6 +4,7 @@
  */
 
 #include "load.h"
+#include "paths.h"
 #include "report.h"
 #include "tool.h"
 #include "ws_client.h"
@@ -49,7 +50,8 @@ on_closed(ws_client_t *ws, const char *why)
 }
 
 
-static const ws_handler_t handler = { on_ready, on_event, on_closed };
+static const ws_handler_t handler = { on_ready, on_event, on_closed, 0 };
+static const ws_handler_t relay_handler = { on_ready, on_event, on_closed, 1 };
 
 
 static void
@@ -74,12 +76,13 @@ run_handshake(options_t *options)
 {
     static handshakes_t handshakes;
     uint64_t start, end, opened;
-    char **tokens, *path;
-    size_t n_tokens;
+    char **tokens, **paths;
+    size_t n_tokens, n_paths;
     uint32_t i;
 
     tokens = tool_lines(options->tokens, &n_tokens);
-    path = load_path(options, "ws");
+    paths = paths_of_listeners(options, n_tokens);
+    n_paths = tool_count(paths);
     loop_init(&handshakes.loop, options->to, (unsigned) options->sources);
     handshakes.clients = tool_alloc(options->connections, sizeof(ws_client_t));
     handshakes.begun = tool_alloc(options->connections, sizeof(uint64_t));
@@ -103,8 +106,10 @@ run_handshake(options_t *options)
         for (i = 0; i < options->connections; i++) {
             if (handshakes.clients[i].link.fd == -1) {
                 handshakes.begun[i] = tool_now();
-                ws_open(&handshakes.clients[i], &handshakes.loop, &handler,
-                    path, tokens[opened++ % n_tokens]);
+                ws_open(&handshakes.clients[i], &handshakes.loop,
+                    options->relay ? &relay_handler : &handler,
+                    paths[opened % n_paths], tokens[opened % n_tokens]);
+                opened++;
             }
         }
         loop_run(&handshakes.loop, NS_PER_SECOND / 100);

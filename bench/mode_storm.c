@@ -55,18 +55,7 @@ on_closed(ws_client_t *ws, const char *why)
 }
 
 
-static const ws_handler_t handler = { on_ready, on_event, on_closed };
-
-
-static void
-hold(storm_t *storm, uint64_t ns)
-{
-    uint64_t end = tool_now() + ns;
-
-    while (tool_now() < end) {
-        loop_run(&storm->loop, NS_PER_SECOND / 10);
-    }
-}
+static const ws_handler_t handler = { on_ready, on_event, on_closed, 0 };
 
 
 static void
@@ -105,7 +94,7 @@ measure(storm_t *storm, const char *name)
     watches_t *watches = &storm->options->watches;
 
     open_all(storm);
-    hold(storm, storm->options->warmup * (NS_PER_SECOND / 1000));
+    loop_hold(&storm->loop, storm->options->warmup * (NS_PER_SECOND / 1000));
     watches_stop(watches);
 
     result = report_begin(name);
@@ -116,7 +105,7 @@ measure(storm_t *storm, const char *name)
     report_histogram(result, "latency", &storm->latency);
     report_watches(result, watches, NULL);
     report_end(result);
-    hold(storm, 2 * NS_PER_SECOND);
+    loop_hold(&storm->loop, 2 * NS_PER_SECOND);
 }
 
 

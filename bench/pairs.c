@@ -11,7 +11,7 @@ pairs_read(pairs_t *pairs, const char *file)
     size_t i;
 
     lines = tool_lines(file, &pairs->n);
-    pairs->tokens = tool_alloc(2 * pairs->n, sizeof(char *));
+    pairs->tokens = tool_alloc(2 * pairs->n + 1, sizeof(char *));
     pairs->chats = tool_alloc(pairs->n, sizeof(char *));
 
     for (i = 0; i < pairs->n; i++) {

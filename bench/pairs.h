@@ -9,7 +9,7 @@
 
 typedef struct {
     size_t n;
-    char **tokens; /* of pair i: 2i the customer's, 2i + 1 the agent's */
+    char **tokens; /* 2i: pair i's customer's, 2i + 1: its agent's; then NULL */
     char **chats;
 } pairs_t;
 

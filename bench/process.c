@@ -194,16 +194,7 @@ watches_stop(watches_t *watches)
 
 
 uint64_t
-watches_pss(const watches_t *watches, const char *kind)
+watches_pss(const watches_t *watches)
 {
-    uint64_t sum = 0;
-    unsigned i;
-
-    for (i = 0; i < watches->n; i++) {
-        if (strcmp(watches->of[i].kind, kind) == 0) {
-            sum += of_tree(watches->of[i].pid, pss_bytes);
-        }
-    }
-
-    return sum;
+    return watches->n ? of_tree(watches->of[0].pid, pss_bytes) : 0;
 }

@@ -32,9 +32,9 @@ void watches_start(watches_t *watches);
 void watches_stop(watches_t *watches);
 
 /*
- * Proportional set size in bytes of all watched processes of a kind; 0 when
- * there are none or they may not be looked into.
+ * Proportional set size in bytes of the kind that was added first; 0 when
+ * there is none or it may not be looked into.
  */
-uint64_t watches_pss(const watches_t *watches, const char *kind);
+uint64_t watches_pss(const watches_t *watches);
 
 #endif /* BENCH_PROCESS_H */

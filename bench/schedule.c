@@ -10,7 +10,8 @@
 
 
 void
-schedule_init(schedule_t *schedule, const options_t *options)
+schedule_init(
+    schedule_t *schedule, const options_t *options, uint64_t listeners)
 {
     memset(schedule, 0, sizeof(*schedule));
 
@@ -18,6 +19,8 @@ schedule_init(schedule_t *schedule, const options_t *options)
     schedule->warmup = (uint32_t) (options->rate * options->warmup / 1000);
     schedule->total = schedule->warmup
                       + (uint32_t) (options->rate * options->seconds);
+    schedule->limit = options->limit * 1000;
+    schedule->may_be_late = options->rate * options->seconds * listeners / 100;
     schedule->tag = (uint32_t) (tool_now() / 1000) ^ (uint32_t) getpid() << 20;
 
     snprintf(schedule->key, sizeof(schedule->key), "\"clientId\":\"%08x-",
@@ -119,8 +122,18 @@ schedule_acked(schedule_t *schedule, uint32_t message, uint64_t at)
 void
 schedule_delivered(schedule_t *schedule, uint32_t message, uint64_t at)
 {
-    if (schedule_counts(schedule, message)) {
-        histogram_add(&schedule->delivery, since_due(schedule, message, at));
+    uint64_t us = since_due(schedule, message, at);
+
+    if (!schedule_counts(schedule, message)) {
+        return;
+    }
+
+    histogram_add(&schedule->delivery, us);
+
+    if (schedule->limit && us > schedule->limit
+        && ++schedule->late > schedule->may_be_late)
+    {
+        schedule->total = schedule->next;
     }
 }
 
@@ -174,6 +187,8 @@ schedule_report(const schedule_t *schedule, const options_t *options,
     report_int(report, "unacked", schedule_unacked(schedule));
     report_int(report, "refused", schedule->refused);
     report_int(report, "closed", schedule->closed);
+    csc_json_key(report, "gave_up");
+    csc_json_bool(report, schedule->late > schedule->may_be_late);
     csc_json_key(report, "closed_why");
     csc_json_text(report, schedule->why);
     report_histogram(report, "ack", &schedule->ack);

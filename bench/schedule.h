@@ -15,6 +15,7 @@ typedef struct {
     uint32_t tag;      /* of this run, in every clientId */
     char key[32];      /* that finds the message's number in an event */
     uint32_t next;     /* the message that is to be sent next */
+    uint64_t limit;    /* us; a delivery after it is late */
     uint32_t warmup;   /* so many messages do not count */
     uint32_t total;
     uint64_t woke;  /* ns, when it last had a look around */
@@ -22,6 +23,8 @@ typedef struct {
     char *content;
 
     uint64_t acks; /* different messages, of all */
+    uint64_t late;
+    uint64_t may_be_late; /* so many deliveries */
     uint64_t refused;
     uint64_t closed; /* connections that broke */
     const char *why; /* the first of them did */
@@ -31,7 +34,9 @@ typedef struct {
     histogram_t lag; /* of the generator: sent later than intended */
 } schedule_t;
 
-void schedule_init(schedule_t *schedule, const options_t *options);
+/* Each message is to be delivered to so many. */
+void schedule_init(
+    schedule_t *schedule, const options_t *options, uint64_t listeners);
 
 /* Begins, so that message 0 is due now. */
 void schedule_start(schedule_t *schedule);
@@ -58,7 +63,10 @@ void schedule_sent(schedule_t *schedule, uint32_t message);
 /* Notes that a message was acknowledged, at a time of tool_now(). */
 void schedule_acked(schedule_t *schedule, uint32_t message, uint64_t at);
 
-/* Notes that a message was delivered, for the first time or to one of many. */
+/*
+ * Notes that a message was delivered, for the first time or to one of many.
+ * When more than one of a hundred are late, nothing more is sent.
+ */
 void schedule_delivered(schedule_t *schedule, uint32_t message, uint64_t at);
 
 /* Notes that a connection broke. */

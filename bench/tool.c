@@ -93,6 +93,19 @@ tool_lines(const char *file, size_t *n)
 }
 
 
+size_t
+tool_count(char **array)
+{
+    size_t n = 0;
+
+    while (array[n] != NULL) {
+        n++;
+    }
+
+    return n;
+}
+
+
 static int
 digit(unsigned char c)
 {

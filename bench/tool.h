@@ -30,6 +30,9 @@ void tool_fail(const char *format, ...)
  */
 char **tool_lines(const char *file, size_t *n);
 
+/* How many there are before the NULL that ends an array. */
+size_t tool_count(char **array);
+
 /*
  * The unsigned number behind the first key (such as "\"seq\":") in a text;
  * CSC_ERROR when there is none.

@@ -59,6 +59,10 @@ take_answer(ws_client_t *ws, csc_str_t data)
     }
 
     ws->upgraded = 1;
+    if (ws->handler->silent) {
+        ws->ready = 1;
+        ws->handler->ready(ws);
+    }
     return len;
 }
 
@@ -238,11 +242,13 @@ ws_say_close(ws_client_t *ws)
 
 void
 ws_open_all(ws_client_t *clients, size_t from, size_t n, loop_t *loop,
-    const ws_handler_t *handler, const char *path, char **tokens,
-    size_t n_tokens, void *owner)
+    const ws_handler_t *handler, char **paths, char **tokens, void *owner)
 {
+    size_t n_paths, n_tokens, next, ready;
     uint64_t deadline;
-    size_t next, ready;
+
+    n_paths = tool_count(paths);
+    n_tokens = tool_count(tokens);
 
     deadline = tool_now() + (20 + (n - from) / 500) * NS_PER_SECOND;
     next = ready = from;
@@ -251,8 +257,8 @@ ws_open_all(ws_client_t *clients, size_t from, size_t n, loop_t *loop,
         for (; next < n && next < ready + AT_ONCE; next++) {
             clients[next].owner = owner;
             clients[next].index = (uint32_t) next;
-            ws_open(
-                &clients[next], loop, handler, path, tokens[next % n_tokens]);
+            ws_open(&clients[next], loop, handler, paths[next % n_paths],
+                tokens[next % n_tokens]);
         }
 
         loop_run(loop, NS_PER_SECOND / 10);

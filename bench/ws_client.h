@@ -11,7 +11,7 @@
 typedef struct ws_client_s ws_client_t;
 
 typedef struct {
-    /* the server's first event, "connected", is here */
+    /* the server's first event, "connected", is here; see silent */
     void (*ready)(ws_client_t *ws);
 
     /* a further event; the text is gone after the call */
@@ -19,6 +19,8 @@ typedef struct {
 
     /* refused, closed or broken: why is static text */
     void (*closed)(ws_client_t *ws, const char *why);
+
+    int silent; /* there is no first event: ready comes with the upgrade */
 } ws_handler_t;
 
 struct ws_client_s {
@@ -43,13 +45,12 @@ void ws_send(ws_client_t *ws, const char *text, size_t len);
 void ws_say_close(ws_client_t *ws);
 
 /*
- * Opens n clients, each with index, path and, in turn, one of the tokens, so
- * that 64 handshakes are under way at once.  Returns when the first of them
+ * Opens n clients, each with index and, in turn, one of the paths and one of
+ * the tokens (both arrays end with NULL), so that 64 handshakes are under way at once.  Returns when the first of them
  * up to n are ready; ends the program when one fails or time runs out.
  */
 void ws_open_all(ws_client_t *clients, size_t from, size_t n, loop_t *loop,
-    const ws_handler_t *handler, const char *path, char **tokens,
-    size_t n_tokens, void *owner);
+    const ws_handler_t *handler, char **paths, char **tokens, void *owner);
 
 /* Whether an event is of a type. */
 int ws_is(csc_str_t text, const char *type);
