@@ -1,6 +1,7 @@
 /* Who asks: finds the token of a request and checks it. */
 
 #include "ngx_http_cs_chat_rest.h"
+#include "ngx_http_cs_chat_token_cache.h"
 #include "ngx_http_cs_chat_zone.h"
 
 
@@ -36,7 +37,8 @@ ngx_http_cs_chat_authenticate(ngx_http_request_t *r)
     }
 
     conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
-    rc = ngx_http_cs_chat_jwt_verify(&conf->jwt, &token, r->pool, &ctx->claims);
+    rc = ngx_http_cs_chat_token_verify(
+        &conf->jwt, &token, r->pool, &ctx->claims);
 
     /* one that was revoked counts for nobody, in limits and logs too */
 

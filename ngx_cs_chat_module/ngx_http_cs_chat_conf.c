@@ -88,6 +88,9 @@ static ngx_http_cs_chat_range_t drain_time = { NGX_HTTP_CS_CHAT_MSEC, 0,
 static ngx_http_cs_chat_range_t max_requests = { NGX_HTTP_CS_CHAT_NUMBER, 1,
     10000000, "a number from 1 to 10000000" };
 
+static ngx_http_cs_chat_range_t token_cache = { NGX_HTTP_CS_CHAT_NUMBER, 0,
+    10000000, "a number from 0 to 10000000" };
+
 static ngx_http_cs_chat_range_t min_password = { NGX_HTTP_CS_CHAT_NUMBER, 8,
     128, "a number from 8 to 128" };
 
@@ -153,6 +156,10 @@ ngx_command_t ngx_http_cs_chat_commands[] = {
     { ngx_string("cs_chat_jwt_leeway"), ANYWHERE | NGX_CONF_TAKE1,
         ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
         IN_LOC(jwt.leeway), &leeway },
+
+    { ngx_string("cs_chat_token_cache"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_MAIN_CONF_OFFSET,
+        IN_MAIN(token_cache), &token_cache },
 
     { ngx_string("cs_chat_cors_origins"), ANYWHERE | NGX_CONF_1MORE,
         ngx_http_cs_chat_set_origins, NGX_HTTP_LOC_CONF_OFFSET, 0, NULL },
@@ -240,6 +247,7 @@ ngx_http_cs_chat_create_main_conf(ngx_conf_t *cf)
 
     conf->redis_buffer = NGX_CONF_UNSET_SIZE;
     conf->max_requests = NGX_CONF_UNSET_UINT;
+    conf->token_cache = NGX_CONF_UNSET_UINT;
     conf->typing_timeout = NGX_CONF_UNSET_MSEC;
     conf->presence_interval = NGX_CONF_UNSET_MSEC;
     conf->order.chats = NGX_CONF_UNSET_UINT;
@@ -265,6 +273,7 @@ ngx_http_cs_chat_init_main_conf(ngx_conf_t *cf, void *conf)
 
     ngx_conf_init_size_value(mcf->redis_buffer, 16777216);
     ngx_conf_init_uint_value(mcf->max_requests, 65536);
+    ngx_conf_init_uint_value(mcf->token_cache, 10000);
     ngx_conf_init_msec_value(mcf->typing_timeout, 6000);
     ngx_conf_init_msec_value(mcf->presence_interval, 10000);
     ngx_conf_init_uint_value(mcf->order.chats, 65536);
@@ -414,7 +423,9 @@ ngx_http_cs_chat_check_key(ngx_conf_t *cf, ngx_http_cs_chat_loc_conf_t *conf)
             &conf->location, conf->jwt.key.len, strong);
     }
 
-    return NGX_CONF_OK;
+    return (ngx_http_cs_chat_jwt_identify(&conf->jwt) == NGX_OK)
+               ? NGX_CONF_OK
+               : NGX_CONF_ERROR;
 }
 
 

@@ -6,6 +6,7 @@
 
 #include "ngx_http_cs_chat_event.h"
 #include "ngx_http_cs_chat_time.h"
+#include "ngx_http_cs_chat_token_cache.h"
 #include "ngx_http_cs_chat_typing.h"
 #include "ngx_http_cs_chat_zone.h"
 
@@ -523,7 +524,7 @@ ngx_http_cs_chat_event_auth(
     token.data = (u_char *) fields[FIELD_TOKEN].value.data;
     token.len = fields[FIELD_TOKEN].value.len;
 
-    rc = ngx_http_cs_chat_jwt_verify(
+    rc = ngx_http_cs_chat_token_verify(
         &session->conf->jwt, &token, pool, &claims);
 
     if (rc == NGX_OK

@@ -16,9 +16,11 @@ static ngx_uint_t ngx_http_cs_chat_jwt_shape(ngx_str_t *token);
 static ngx_int_t ngx_http_cs_chat_jwt_claims(ngx_http_cs_chat_jwt_conf_t *conf,
     jwt_t *jwt, ngx_pool_t *pool, ngx_http_cs_chat_claims_t *claims);
 static ngx_int_t ngx_http_cs_chat_jwt_times(
-    ngx_http_cs_chat_jwt_conf_t *conf, jwt_t *jwt, time_t *expires);
+    jwt_t *jwt, ngx_http_cs_chat_claims_t *claims);
 static ngx_int_t ngx_http_cs_chat_jwt_key(
     jwt_t *jwt, ngx_str_t *token, ngx_http_cs_chat_claims_t *claims);
+static ngx_int_t ngx_http_cs_chat_jwt_digest(
+    ngx_str_t *first, ngx_str_t *second, u_char *digest);
 static ngx_int_t ngx_http_cs_chat_jwt_copy(
     ngx_pool_t *pool, const char *text, ngx_str_t *copy);
 
@@ -40,6 +42,18 @@ ngx_http_cs_chat_role_valid(ngx_str_t *role)
     }
 
     return 0;
+}
+
+
+ngx_int_t
+ngx_http_cs_chat_jwt_identify(ngx_http_cs_chat_jwt_conf_t *conf)
+{
+    ngx_str_t algorithm;
+
+    algorithm.data = (u_char *) &conf->algorithm;
+    algorithm.len = sizeof(conf->algorithm);
+
+    return ngx_http_cs_chat_jwt_digest(&algorithm, &conf->key, conf->identity);
 }
 
 
@@ -131,7 +145,9 @@ ngx_http_cs_chat_jwt_claims(ngx_http_cs_chat_jwt_conf_t *conf, jwt_t *jwt,
     csc_str_t view;
     ngx_str_t text;
 
-    if (ngx_http_cs_chat_jwt_times(conf, jwt, &claims->expires) != NGX_OK) {
+    if (ngx_http_cs_chat_jwt_times(jwt, claims) != NGX_OK
+        || ngx_http_cs_chat_jwt_timely(conf, claims) != NGX_OK)
+    {
         return NGX_DECLINED;
     }
 
@@ -177,13 +193,9 @@ ngx_http_cs_chat_jwt_claims(ngx_http_cs_chat_jwt_conf_t *conf, jwt_t *jwt,
 /* "exp" is required; "nbf" and "iat" count where they stand (RFC 7519, 4.1). */
 
 static ngx_int_t
-ngx_http_cs_chat_jwt_times(
-    ngx_http_cs_chat_jwt_conf_t *conf, jwt_t *jwt, time_t *expires)
+ngx_http_cs_chat_jwt_times(jwt_t *jwt, ngx_http_cs_chat_claims_t *claims)
 {
     long exp, nbf;
-    time_t now;
-
-    now = ngx_time();
 
     errno = 0;
     exp = jwt_get_grant_int(jwt, "exp");
@@ -192,20 +204,29 @@ ngx_http_cs_chat_jwt_times(
         return NGX_DECLINED;
     }
 
-    exp = ngx_min(exp, LAST_SECOND);
-
-    if (exp + conf->leeway <= now) {
-        return NGX_DECLINED;
-    }
-
     errno = 0;
     nbf = jwt_get_grant_int(jwt, "nbf");
 
-    if (errno == 0 && nbf > now + conf->leeway) {
+    claims->expires = ngx_min(exp, LAST_SECOND);
+    claims->not_before = (errno == 0 && nbf > 0) ? nbf : 0;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_cs_chat_jwt_timely(
+    ngx_http_cs_chat_jwt_conf_t *conf, ngx_http_cs_chat_claims_t *claims)
+{
+    time_t now;
+
+    now = ngx_time();
+
+    if (claims->expires + conf->leeway <= now
+        || claims->not_before > now + conf->leeway)
+    {
         return NGX_DECLINED;
     }
-
-    *expires = exp;
 
     return NGX_OK;
 }
@@ -221,11 +242,45 @@ ngx_http_cs_chat_jwt_key(
     jwt_t *jwt, ngx_str_t *token, ngx_http_cs_chat_claims_t *claims)
 {
     u_char *end;
+    ngx_str_t first, second;
     const char *jti;
-    EVP_MD_CTX *ctx;
-    unsigned int len;
+    u_char digest[NGX_HTTP_CS_CHAT_DIGEST_LEN];
+
+    jti = jwt_get_grant(jwt, "jti");
+
+    if (jti != NULL && *jti != '\0') {
+        first = claims->user;
+        second.data = (u_char *) jti;
+        second.len = ngx_strlen(jti);
+
+    } else {
+        for (end = token->data + token->len; *(end - 1) != '.'; end--) {
+            /* void */
+        }
+
+        first.data = token->data;
+        first.len = end - token->data;
+        ngx_str_null(&second);
+    }
+
+    if (ngx_http_cs_chat_jwt_digest(&first, &second, digest) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_hex_dump(
+        claims->key, digest, NGX_HTTP_CS_CHAT_TOKEN_KEY_LEN / 2);
+
+    return NGX_OK;
+}
+
+
+/* The SHA-256 of one text behind another. */
+
+static ngx_int_t
+ngx_http_cs_chat_jwt_digest(ngx_str_t *first, ngx_str_t *second, u_char *digest)
+{
     ngx_int_t rc;
-    u_char digest[EVP_MAX_MD_SIZE];
+    EVP_MD_CTX *ctx;
 
     ctx = EVP_MD_CTX_new();
     if (ctx == NULL) {
@@ -233,39 +288,14 @@ ngx_http_cs_chat_jwt_key(
     }
 
     rc = NGX_ERROR;
-    jti = jwt_get_grant(jwt, "jti");
 
-    if (EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1) {
-        goto done;
+    if (EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1
+        && EVP_DigestUpdate(ctx, first->data, first->len) == 1
+        && EVP_DigestUpdate(ctx, second->data, second->len) == 1
+        && EVP_DigestFinal_ex(ctx, digest, NULL) == 1)
+    {
+        rc = NGX_OK;
     }
-
-    if (jti != NULL && *jti != '\0') {
-        if (EVP_DigestUpdate(ctx, claims->user.data, claims->user.len) != 1
-            || EVP_DigestUpdate(ctx, jti, ngx_strlen(jti)) != 1)
-        {
-            goto done;
-        }
-
-    } else {
-        for (end = token->data + token->len; *(end - 1) != '.'; end--) {
-            /* void */
-        }
-
-        if (EVP_DigestUpdate(ctx, token->data, end - token->data) != 1) {
-            goto done;
-        }
-    }
-
-    if (EVP_DigestFinal_ex(ctx, digest, &len) != 1) {
-        goto done;
-    }
-
-    (void) ngx_hex_dump(
-        claims->key, digest, NGX_HTTP_CS_CHAT_TOKEN_KEY_LEN / 2);
-
-    rc = NGX_OK;
-
-done:
 
     EVP_MD_CTX_free(ctx);
 

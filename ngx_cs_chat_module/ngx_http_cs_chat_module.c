@@ -2,6 +2,7 @@
 #include "ngx_http_cs_chat_bus.h"
 #include "ngx_http_cs_chat_hub.h"
 #include "ngx_http_cs_chat_presence.h"
+#include "ngx_http_cs_chat_token_cache.h"
 #include "ngx_http_cs_chat_ws.h"
 
 
@@ -109,6 +110,11 @@ ngx_http_cs_chat_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
+    if (ngx_http_cs_chat_token_cache_init(conf->token_cache, cycle->log)
+        != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ngx_http_cs_chat_hub_init(cycle->log);
     ngx_http_cs_chat_ws_init(cycle->log);
     ngx_http_cs_chat_presence_init(conf->presence_interval, cycle->log);
@@ -131,4 +137,5 @@ ngx_http_cs_chat_exit_process(ngx_cycle_t *cycle)
     ngx_http_cs_chat_presence_exit();
     ngx_http_cs_chat_bus_exit();
     ngx_http_cs_chat_ws_exit();
+    ngx_http_cs_chat_token_cache_exit();
 }

@@ -56,6 +56,7 @@ typedef struct {
     ngx_msec_t presence_interval;
     size_t redis_buffer;     /* bytes that may wait for Redis */
     ngx_uint_t max_requests; /* that may await an answer */
+    ngx_uint_t token_cache;  /* verified tokens that are remembered */
     ngx_str_t prefix;
     ngx_str_t zone_name;
     ngx_shm_zone_t *zone;

@@ -140,6 +140,11 @@ $ranges_in_http{cs_chat_presence_interval} = {
     bad => [qw(0 999ms 601s soon)],
     right => 'a time from 1s to 10m',
 };
+$ranges_in_http{cs_chat_token_cache} = {
+    good => [qw(0 10000 10000000)],
+    bad => [qw(10000001 -1 1k many)],
+    right => 'a number from 0 to 10000000',
+};
 $ranges_in_http{cs_chat_order_wait} = {
     good => [qw(100ms 3s 1m)],
     bad => [qw(0 99ms 61s soon)],
