@@ -61,7 +61,7 @@ export interface Outgoing {
    * way; `sent`: acknowledged, will be in `messages` in a moment; `failed`:
    * refused, see `error`, and `Conversation.retry()` and `discard()`.
    */
-  readonly state: 'queued' | 'sending' | 'sent' | 'failed';
+  readonly state: 'queued' | 'sending' | 'sent' | 'failed' | 'discarded';
   readonly error?: { code: string; message: string };
 }
 
