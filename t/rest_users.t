@@ -3,10 +3,12 @@
 use strict;
 use warnings;
 
+use JSON::PP ();
 use Test::More;
 
 use lib 't/lib';
 use CSChat::Expect;
+use CSChat::JWT;
 use CSChat::Server;
 
 my $server = CSChat::Server->new(
@@ -32,6 +34,35 @@ subtest 'me' => sub {
         is_user($me, "$username: whole", email => 1);
         is $me->{username}, $username, "$username: it is me";
     }
+};
+
+# Those who ask while others are being looked up are looked up together.
+subtest 'many ask at once' => sub {
+    my $nobody = CSChat::JWT::sign($CSChat::Server::key,
+        {userID => unknown_id(), role => 'agent', exp => int(time + 60)});
+    my @askers = map {
+        {   username => $_,
+            token => defined $_ ? $people{$_}->token : $nobody,
+            http => $server->connection
+        }
+    } map { (sort(keys %people), undef) } 1 .. 20;
+    my $wrong = 0;
+
+    for my $round (1 .. 5) {
+        for (@askers) {
+            $_->{http}->write($_->{http}->request_text('GET', '/api/users/me',
+                headers => ['Authorization' => "Bearer $_->{token}"]));
+        }
+        for (@askers) {
+            my $answer = $_->{http}->answer;
+            my $json = JSON::PP::decode_json($answer->{body});
+            $wrong++ if defined $_->{username}
+                ? $answer->{status} != 200
+                || $json->{data}{username} ne $_->{username}
+                : $answer->{status} != 401 || $json->{code} ne 'INVALID_TOKEN';
+        }
+    }
+    is $wrong, 0, 'each gets their own answer';
 };
 
 subtest 'who sees whom' => sub {

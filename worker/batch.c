@@ -55,6 +55,24 @@ batch_item(const batch_t *batch, const PGresult *result, int row)
     return batch->items[ord - 1];
 }
 
+void
+batch_replies(batch_t *batch, const PGresult *result)
+{
+    csc_str_t none = CSC_STR_NULL;
+    batch_item_t *item;
+    int row;
+
+    for (row = 0; row < PQntuples(result); row++) {
+        item = reply_is(result, row, "reply") ? batch_item(batch, result, row)
+                                              : NULL;
+
+        if (item != NULL && item->request != NULL) {
+            reply_row(item->request, result, row, none);
+            item->request = NULL;
+        }
+    }
+}
+
 static void
 batch_on_done(void *data, db_status_e status, const PGresult *result)
 {

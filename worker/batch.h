@@ -1,7 +1,7 @@
 /*
- * Many small requests on their way into the database: messages, and marks of
- * what is read.  While one batch is there the next gathers; all of a batch are
- * stored by one statement and one commit.
+ * Many small requests on their way to the database: messages, marks of what is
+ * read, people who ask for their own account.  While one batch is there the
+ * next gathers; all of a batch are one statement and one commit.
  */
 
 #ifndef BATCH_H
@@ -40,6 +40,7 @@ typedef struct {
 
 extern const batch_kind_t batch_messages; /* batch_messages.c */
 extern const batch_kind_t batch_marks;    /* batch_marks.c */
+extern const batch_kind_t batch_users;    /* batch_users.c */
 
 typedef struct batch_s {
     const batch_kind_t *kind;
@@ -77,5 +78,8 @@ csc_str_t batch_user(const batch_item_t *item);
  * its request is answered that is NULL.
  */
 batch_item_t *batch_item(const batch_t *batch, const PGresult *result, int row);
+
+/* Answers each request that a row of kind "reply" is about. */
+void batch_replies(batch_t *batch, const PGresult *result);
 
 #endif /* BATCH_H */

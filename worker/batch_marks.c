@@ -44,21 +44,8 @@ batch_marks_events(const batch_t *batch, const PGresult *result)
 static void
 batch_marks_answer(batch_t *batch, const PGresult *result)
 {
-    csc_str_t none = CSC_STR_NULL;
-    batch_item_t *item;
-    int row;
-
     batch_marks_events(batch, result);
-
-    for (row = 0; row < PQntuples(result); row++) {
-        item = reply_is(result, row, "reply") ? batch_item(batch, result, row)
-                                              : NULL;
-
-        if (item != NULL && item->request != NULL) {
-            reply_row(item->request, result, row, none);
-            item->request = NULL;
-        }
-    }
+    batch_replies(batch, result);
 }
 
 const batch_kind_t batch_marks = { STATEMENT_CHATS_READ, batch_marks_ask,

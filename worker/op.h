@@ -23,6 +23,7 @@ typedef struct ops_s {
     passwords_t *passwords;
     batch_t *messages;
     batch_t *marks;
+    batch_t *users;
     presence_t *presence;
     csc_json_writer_t *writer; /* for one answer at a time */
     buffer_t lines;            /* the same: several WebSocket messages */

@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "input.h"
 #include "op.h"
 
@@ -7,9 +9,17 @@
 int
 op_users_me(request_t *request, csc_fault_t *fault)
 {
-    (void) fault;
+    batch_item_t *item = calloc(1, sizeof(*item));
 
-    return op_submit(request, op_query(request, STATEMENT_USERS_SELF));
+    if (item == NULL) {
+        fault->error = CSC_E_BACKEND_UNAVAILABLE;
+        return CSC_ERROR;
+    }
+
+    item->request = request;
+    batch_add(request->ops->users, item);
+
+    return CSC_OK;
 }
 
 static int

@@ -26,6 +26,7 @@ typedef struct {
     roles_t roles;
     batch_t messages;
     batch_t marks;
+    batch_t users;
     passwords_t passwords;
     ops_t ops;
     int stopping;
@@ -140,6 +141,7 @@ service_on_stopped(void *data)
     presence_stop(&service->presence);
     batch_stop(&service->messages);
     batch_stop(&service->marks);
+    batch_stop(&service->users);
     db_stop(&service->db);
     bus_stop(&service->bus);
     /* these still end it when Redis does not take what is written */
@@ -218,6 +220,7 @@ service_init(service_t *service, const redis_address_t *address)
     ops->passwords = &service->passwords;
     ops->messages = &service->messages;
     ops->marks = &service->marks;
+    ops->users = &service->users;
     ops->presence = &service->presence;
     roles_init(&service->roles, &service->db, &service->bus);
 
@@ -239,6 +242,9 @@ service_init(service_t *service, const redis_address_t *address)
                    && batch_init(&service->marks, loop, &service->db,
                           &batch_marks, service->config->max_batch)
                           == CSC_OK
+                   && batch_init(&service->users, loop, &service->db,
+                          &batch_users, service->config->max_batch)
+                          == CSC_OK
                    && passwords_init(&service->passwords, loop,
                           service->config->password_queue)
                           == CSC_OK
@@ -253,6 +259,7 @@ service_free(service_t *service)
     ops_free(&service->ops);
     batch_free(&service->messages);
     batch_free(&service->marks);
+    batch_free(&service->users);
     presence_free(&service->presence);
     db_free(&service->db);
     bus_free(&service->bus);

@@ -17,8 +17,8 @@ const statement_t statements[STATEMENT_MAX] = {
         OUTCOME "users_register($1::uuid, $2::text, $3::text, $4::text,"
                 " $5::text, $6::text)",
         6, 1 },
-    [STATEMENT_USERS_SELF] = { "users_self", OUTCOME "users_self($1::uuid)", 1,
-        0 },
+    [STATEMENT_USERS_SELF] = { "users_self", OUTCOME "users_self($1::uuid[])",
+        1, 0 },
     [STATEMENT_USERS_LIST] = { "users_list",
         OUTCOME "users_list($1::uuid, $2::text, $3::bool, $4::int, $5::int)", 5,
         0 },

@@ -55,10 +55,13 @@ SELECT t.does($$users_register(t.id('none'), 'x', 'x@example.org', 'h', 'N',
 
 -- Who sees whom.
 
-SELECT t.does($$users_self(t.id('carl'))$$, '1 reply 200', 'users_self');
+SELECT t.does($$users_self(ARRAY[t.id('carl')])$$, '1 reply 200', 'users_self');
 SELECT t.is(t.data()->>'email', 'carl@example.com', 'one''s own e-mail');
-SELECT t.does($$users_self(t.id('none'))$$, '1 reply 401 INVALID_TOKEN',
+SELECT t.does($$users_self(ARRAY[t.id('none')])$$, '1 reply 401 INVALID_TOKEN',
     'users_self of nobody');
+SELECT t.does($$users_self(t.ids('carl', 'none', 'anna', 'carl'))$$,
+    '1 reply 200, 2 reply 401 INVALID_TOKEN, 3 reply 200, 4 reply 200',
+    'users_self of several, in order');
 
 SELECT t.run($$users_list(t.id('carl'), NULL, NULL, 50, 0)$$);
 SELECT t.is(t.pluck(t.data(), 'username'), 'anna ben newagent sue',

@@ -75,6 +75,7 @@ SELECT t.ok(t.reads(call) < 500, regexp_replace(call, '\s+', ' ', 'g'))
     ('messages_send(ARRAY[gen_random_uuid()], t.ids(''x77''), t.ids(''sue''),
         ''{x}'', ''{text}'', ''{NULL}'')'),
     ('chats_read(t.ids(''x77'', ''x78''), t.ids(''sue'', ''sue''), ''{1,2}'')'),
+    ('users_self(t.ids(''p7'', ''none'', ''p8'', ''p7''))'),
     ('users_list(t.id(''p7''), NULL, NULL, 50, 0)'),
     ('users_list(t.id(''sue''), NULL, NULL, 50, 0)'),
     ('agents_available(t.id(''p7''))'),
