@@ -21,6 +21,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && mkdir /etc/cs-chat
 COPY --from=build /out/usr/lib/nginx/modules/ /usr/lib/nginx/modules/
+COPY --from=build /out/usr/share/cs-chat/ /usr/share/cs-chat/
 COPY packaging/docker/nginx.conf.in /etc/cs-chat/
 COPY packaging/docker/nginx-start packaging/docker/nginx-healthy /usr/local/bin/
 VOLUME /var/lib/cs-chat

@@ -18,6 +18,7 @@ MODULESDIR ?= $(PREFIX)/lib/nginx/modules
 DOCDIR ?= $(PREFIX)/share/doc/cs-chat
 SYSCONFDIR ?= /etc/cs-chat
 UNITDIR ?= /lib/systemd/system
+SHAREDIR ?= $(PREFIX)/share/cs-chat
 
 MODULE := $(BUILD)/ngx_http_cs_chat_module.so
 WORKER := $(BUILD)/cs-chat-worker
@@ -91,6 +92,10 @@ install: build ## to DESTDIR and PREFIX (/usr)
 		worker/worker.conf.example $(DESTDIR)$(SYSCONFDIR)/worker.conf
 	test -n "$(DESTDIR)" || test -e $(SYSCONFDIR)/jwt.key || \
 		(umask 077 && openssl rand -hex 32 > $(SYSCONFDIR)/jwt.key)
+	install -d $(DESTDIR)$(SHAREDIR)
+	rm -rf $(DESTDIR)$(SHAREDIR)/web
+	cp -RL --no-preserve=ownership clients/web $(DESTDIR)$(SHAREDIR)/web
+	install -m 644 packaging/nginx/web-headers.conf $(DESTDIR)$(SHAREDIR)
 	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)
 	install -m 644 $(wildcard docs/*) $(DESTDIR)$(DOCDIR)/docs
 	install -m 644 nginx.conf.example worker/worker.conf.example \

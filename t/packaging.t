@@ -55,9 +55,18 @@ sub adapted_example {
     $conf =~ s{/etc/cs-chat/jwt\.key}{$dir/jwt.key}g;
     $conf =~ s{/var/log/nginx/}{$dir/}g;
     $conf =~ s{/run/nginx\.pid}{$dir/nginx.pid};
+    $conf = web_files($conf);
     $conf =~ s{^user .*}{}m;
     $conf =~ s{^worker_rlimit_nofile .*}{}m;
     $conf =~ s/^(http .)$/$1\n$temp/m;
+    return $conf;
+}
+
+# Those of nginx's folder and of ours, as they are here.
+sub web_files {
+    my ($conf) = @_;
+    $conf =~ s{include mime\.types}{include /etc/nginx/mime.types};
+    $conf =~ s{/usr/share/cs-chat/web-headers}{$root/packaging/nginx/web-headers};
     return $conf;
 }
 
@@ -91,6 +100,7 @@ $container =~ s{modules/(ngx_http_cs_chat_module\.so)}{CSChat::Server::module()}
 $container =~ s{/dev/std\w+}{$dir/container.log}g;
 $container =~ s{^user .*|^worker_rlimit_nofile .*}{}mg;
 $container =~ s{/run/nginx\.pid}{$dir/nginx.pid};
+$container = web_files($container);
 ok(nginx_accepts($container), 'so does that of the container') or diag $said;
 
 ok(nginx_accepts("load_module @{[CSChat::Server::module()]};\n"
@@ -105,6 +115,9 @@ for my $file (
     'usr/sbin/cs-chat-worker',
     'lib/systemd/system/cs-chat-worker.service',
     'etc/cs-chat/worker.conf',
+    'usr/share/cs-chat/web/widget.js',
+    'usr/share/cs-chat/web/client/cs-chat.js',
+    'usr/share/cs-chat/web-headers.conf',
     'usr/share/doc/cs-chat/examples/nginx.conf.example'
     )
 {
