@@ -97,6 +97,7 @@ static const csc_bus_field_t csc_bus_fields[] = {
     CSC_BUS_FIELD("type", CSC_BUS_TEXT, type, 0),
     CSC_BUS_FIELD("except", CSC_BUS_TEXT, except, 0),
     CSC_BUS_FIELD("seq", CSC_BUS_DECIMAL, seq, 0),
+    CSC_BUS_FIELD("at", CSC_BUS_DECIMAL, at, 0),
     CSC_BUS_FIELD("expires", CSC_BUS_DECIMAL, expires, 0),
 };
 

@@ -56,6 +56,7 @@ typedef struct {
     csc_str_t type;   /* class of the event: chat, presence, legacy, … */
     csc_str_t except; /* socket id that is not to get it */
     uint64_t seq;     /* of the message, in its chat */
+    uint64_t at;      /* Unix time in ms at which the message came in */
     unsigned restrict_followers : 1; /* keep is set, though it may be empty */
 
     /* control */

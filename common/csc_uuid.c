@@ -5,7 +5,9 @@
 #include <string.h>
 
 #define CSC_UUID_BYTES 16
-#define CSC_UUID_V7_TIME 6 /* bytes of the time stamp */
+#define CSC_UUID_V7_TIME 6    /* bytes of the time stamp */
+#define CSC_UUID_V7_DIGITS 13 /* of the text, a dash among them, that hold it */
+#define CSC_UUID_V7_VERSION 14 /* where in the text the version stands */
 
 static int csc_uuid_is_dash(size_t at);
 static int csc_uuid_is_hex(unsigned char c);
@@ -78,6 +80,31 @@ csc_uuid_v7(uint64_t unix_ms, const unsigned char *random, unsigned char *out)
         out[at++] = (unsigned char) hex[bytes[i] >> 4];
         out[at++] = (unsigned char) hex[bytes[i] & 0x0f];
     }
+}
+
+
+uint64_t
+csc_uuid_ms(csc_str_t text)
+{
+    size_t i;
+    uint64_t ms;
+    unsigned char c;
+
+    if (!csc_uuid_is(text) || text.data[CSC_UUID_V7_VERSION] != '7') {
+        return 0;
+    }
+
+    ms = 0;
+
+    for (i = 0; i < CSC_UUID_V7_DIGITS; i++) {
+        c = text.data[i];
+
+        if (!csc_uuid_is_dash(i)) {
+            ms = ms * 16 + (uint64_t) (c <= '9' ? c - '0' : c - 'a' + 10);
+        }
+    }
+
+    return ms;
 }
 
 

@@ -25,4 +25,10 @@ int csc_uuid_is(csc_str_t text);
 void csc_uuid_v7(
     uint64_t unix_ms, const unsigned char *random, unsigned char *out);
 
+/*
+ * The milliseconds since 1970 of a version 7 UUID in lower case; 0 for any
+ * other text.
+ */
+uint64_t csc_uuid_ms(csc_str_t text);
+
 #endif /* CSC_UUID_H */

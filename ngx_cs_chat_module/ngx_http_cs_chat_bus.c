@@ -1,5 +1,6 @@
 #include "ngx_http_cs_chat_bus_state.h"
 #include "ngx_http_cs_chat_hub.h"
+#include "ngx_http_cs_chat_metrics.h"
 #include "ngx_http_cs_chat_order.h"
 #include "ngx_http_cs_chat_presence.h"
 #include "ngx_http_cs_chat_source.h"
@@ -244,6 +245,8 @@ ngx_http_cs_chat_bus_set_ready(void)
 {
     ngx_http_cs_chat_bus.ready = 1;
     ngx_http_cs_chat_bus.unheard = 0;
+    ngx_http_cs_chat_metrics->redis_connected = 1;
+    ngx_http_cs_chat_metrics->redis_connects++;
 
     ngx_log_error(NGX_LOG_NOTICE, ngx_http_cs_chat_bus.log, 0,
         "the chat is connected to Redis");
@@ -290,6 +293,8 @@ static void
 ngx_http_cs_chat_bus_down(ngx_http_cs_chat_link_t *link)
 {
     ngx_http_cs_chat_bus.ready = 0;
+    ngx_http_cs_chat_metrics->redis_connected = 0;
+    ngx_http_cs_chat_metrics->redis_disconnects++;
 
     if (link == &ngx_http_cs_chat_bus.subscriptions) {
         ngx_http_cs_chat_bus.subscribed = 0;
@@ -316,6 +321,9 @@ ngx_http_cs_chat_bus_pulse(ngx_event_t *ev)
     csc_bus_message_t message;
 
     ngx_add_timer(ev, PULSE_INTERVAL);
+
+    ngx_http_cs_chat_metrics->redis_backlog = ngx_http_cs_chat_link_backlog(
+        &ngx_http_cs_chat_bus.commands);
 
     if (!ngx_http_cs_chat_bus.commands.connected
         || !ngx_http_cs_chat_bus.subscribed)

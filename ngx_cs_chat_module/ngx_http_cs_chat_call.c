@@ -1,6 +1,8 @@
 #include "ngx_http_cs_chat_call.h"
+#include "ngx_http_cs_chat_metrics.h"
 
 
+static void ngx_http_cs_chat_call_measure(ngx_http_cs_chat_call_t *call);
 static void ngx_http_cs_chat_call_timeout(ngx_event_t *ev);
 static csc_error_e ngx_http_cs_chat_call_end(ngx_http_cs_chat_call_t *call);
 
@@ -44,7 +46,7 @@ ngx_http_cs_chat_call_new(ngx_msec_t timeout, void *data)
 
     ngx_rbtree_insert(&calls, &call->node);
     ngx_add_timer(&call->timer, timeout);
-    count++;
+    ngx_http_cs_chat_metrics->pending = ++count;
 
     return call;
 }
@@ -65,7 +67,7 @@ ngx_http_cs_chat_call_wait(ngx_http_cs_chat_command_pt handler, void *data)
     call->waiting = 1;
 
     ngx_queue_insert_tail(&waiting, &call->queue);
-    count++;
+    ngx_http_cs_chat_metrics->pending = ++count;
 
     return call;
 }
@@ -110,7 +112,7 @@ ngx_http_cs_chat_call_free(ngx_http_cs_chat_call_t *call)
 
     ngx_http_cs_chat_call_heard(call);
     ngx_free(call);
-    count--;
+    ngx_http_cs_chat_metrics->pending = --count;
 }
 
 
@@ -123,6 +125,7 @@ ngx_http_cs_chat_call_hold(
     call->bytes = bytes;
     call->len = len;
     held += len;
+    ngx_http_cs_chat_metrics->unheard = held;
 }
 
 
@@ -131,6 +134,7 @@ ngx_http_cs_chat_call_heard(ngx_http_cs_chat_call_t *call)
 {
     if (call->bytes != NULL) {
         held -= call->len;
+        ngx_http_cs_chat_metrics->unheard = held;
         ngx_free(call->bytes);
         call->bytes = NULL;
     }
@@ -151,6 +155,26 @@ ngx_http_cs_chat_calls_held(void)
 }
 
 
+static void
+ngx_http_cs_chat_call_measure(ngx_http_cs_chat_call_t *call)
+{
+    csc_nginx_metrics_t *metrics;
+
+    if (call->asked == 0) {
+        return;
+    }
+
+    metrics = ngx_http_cs_chat_metrics;
+    ngx_http_cs_chat_metrics_since(
+        &metrics->requests[call->transport], call->asked);
+
+    if (call->send) {
+        ngx_http_cs_chat_metrics_since(
+            &metrics->acks[call->transport], call->asked);
+    }
+}
+
+
 /* The call is gone by the time its handler runs: it may start another. */
 
 void
@@ -163,6 +187,7 @@ ngx_http_cs_chat_call_reply(
     handler = call->on_reply;
     data = call->data;
 
+    ngx_http_cs_chat_call_measure(call);
     ngx_http_cs_chat_call_free(call);
 
     handler(data, reply, CSC_E_NONE);
@@ -195,6 +220,7 @@ ngx_http_cs_chat_call_fail(ngx_http_cs_chat_call_t *call, csc_error_e error)
     on_command = call->on_command;
     data = call->data;
 
+    ngx_http_cs_chat_call_measure(call);
     ngx_http_cs_chat_call_free(call);
 
     if (on_reply != NULL) {

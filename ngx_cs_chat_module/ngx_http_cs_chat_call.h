@@ -8,6 +8,8 @@
 
 #include "ngx_http_cs_chat_bus.h"
 
+#include "csc_metrics.h"
+
 
 struct ngx_http_cs_chat_call_s {
     ngx_rbtree_node_t node; /* by number, while it awaits an answer */
@@ -23,9 +25,13 @@ struct ngx_http_cs_chat_call_s {
     unsigned shard;
     ngx_msec_t began;
 
+    uint64_t asked; /* when, for the metrics; 0: it is no request */
+    csc_transport_e transport;
+
     csc_error_e failed; /* what it ends with when its time is over */
     unsigned waiting : 1;
     unsigned retrying : 1;
+    unsigned send : 1; /* the request is a message */
 };
 
 

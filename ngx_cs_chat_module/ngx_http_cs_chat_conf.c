@@ -227,6 +227,10 @@ ngx_command_t ngx_http_cs_chat_commands[] = {
         ngx_http_cs_chat_set_kind, NGX_HTTP_LOC_CONF_OFFSET,
         NGX_HTTP_CS_CHAT_HEALTH, (void *) ngx_http_cs_chat_health_handler },
 
+    { ngx_string("cs_chat_metrics"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS,
+        ngx_http_cs_chat_set_kind, NGX_HTTP_LOC_CONF_OFFSET,
+        NGX_HTTP_CS_CHAT_METRICS, (void *) ngx_http_cs_chat_metrics_handler },
+
     ngx_null_command
 };
 
@@ -389,7 +393,8 @@ ngx_http_cs_chat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_cs_chat_module);
     mcf->longest_drain = ngx_max(mcf->longest_drain, conf->drain_time);
 
-    if (conf->kind != NGX_HTTP_CS_CHAT_HEALTH
+    if ((conf->kind == NGX_HTTP_CS_CHAT_API
+            || conf->kind == NGX_HTTP_CS_CHAT_WEBSOCKET)
         && ngx_http_cs_chat_check_key(cf, conf) != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
@@ -635,7 +640,8 @@ ngx_http_cs_chat_set_kind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (lcf->kind != NGX_HTTP_CS_CHAT_NONE) {
         return "stands beside another of \"cs_chat_api\", "
-               "\"cs_chat_websocket\" and \"cs_chat_health\"";
+               "\"cs_chat_websocket\", \"cs_chat_health\" and "
+               "\"cs_chat_metrics\"";
     }
 
     if (clcf->named) {
@@ -652,8 +658,12 @@ ngx_http_cs_chat_set_kind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     regex = 0;
 #endif
 
+    /* the others serve whatever comes to their location */
+
     if (regex && cf->args->nelts == 1
-        && cmd->offset != NGX_HTTP_CS_CHAT_WEBSOCKET) {
+        && (cmd->offset == NGX_HTTP_CS_CHAT_API
+            || cmd->offset == NGX_HTTP_CS_CHAT_HEALTH))
+    {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
             "\"%V\" in location \"%V\" can't tell where its paths begin: use "
             "a prefix location, or name the prefix, as in \"%V /api/\"",
@@ -687,6 +697,7 @@ ngx_http_cs_chat_set_kind(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_cs_chat_module);
     mcf->locations++;
+    mcf->metrics += lcf->kind == NGX_HTTP_CS_CHAT_METRICS;
 
     return NGX_CONF_OK;
 }

@@ -5,6 +5,7 @@
  */
 
 #include "ngx_http_cs_chat_event.h"
+#include "ngx_http_cs_chat_metrics.h"
 #include "ngx_http_cs_chat_time.h"
 #include "ngx_http_cs_chat_token_cache.h"
 #include "ngx_http_cs_chat_typing.h"
@@ -665,6 +666,7 @@ ngx_http_cs_chat_event_error(
         return;
     }
 
+    ngx_http_cs_chat_metrics->errors[fault->error]++;
     csc_fault_event(w, fault);
     ngx_http_cs_chat_ws_written(session);
 }

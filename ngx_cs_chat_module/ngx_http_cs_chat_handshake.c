@@ -23,18 +23,22 @@ ngx_int_t
 ngx_http_cs_chat_websocket_handler(ngx_http_request_t *r)
 {
     ngx_int_t rc;
+    ngx_http_cs_chat_ctx_t *ctx;
 
     rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK) {
         return rc;
     }
 
-    if (r->method != NGX_HTTP_GET) {
-        return ngx_http_cs_chat_other_method(r, "GET");
+    ctx = ngx_http_cs_chat_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ngx_http_cs_chat_ctx(r) == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    ctx->handshake = 1;
+
+    if (r->method != NGX_HTTP_GET) {
+        return ngx_http_cs_chat_other_method(r, "GET");
     }
 
     return ngx_http_cs_chat_when_started(r, ngx_http_cs_chat_handshake);

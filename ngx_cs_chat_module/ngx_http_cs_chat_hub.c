@@ -1,5 +1,6 @@
 #include "ngx_http_cs_chat_hub.h"
 #include "ngx_http_cs_chat_bus.h"
+#include "ngx_http_cs_chat_metrics.h"
 #include "ngx_http_cs_chat_ws.h"
 #include "ngx_http_cs_chat_zone.h"
 
@@ -30,7 +31,8 @@ typedef struct {
     ngx_rbtree_t topics;
     ngx_rbtree_node_t sentinel;
     ngx_log_t *log;
-    ngx_uint_t event; /* number of the event that is being delivered */
+    ngx_uint_t event;      /* number of the event that is being delivered */
+    ngx_uint_t deliveries; /* of it */
 } ngx_http_cs_chat_hub_t;
 
 
@@ -45,6 +47,7 @@ static ngx_http_cs_chat_topic_t *ngx_http_cs_chat_hub_topic(
 static void ngx_http_cs_chat_hub_drop_held(ngx_http_cs_chat_follow_t *follow);
 static void ngx_http_cs_chat_hub_unheld(
     ngx_http_cs_chat_follow_t *follow, ngx_http_cs_chat_held_t *held);
+static void ngx_http_cs_chat_hub_counted(csc_bus_message_t *event);
 static void ngx_http_cs_chat_hub_skip(csc_bus_message_t *event);
 static ngx_int_t ngx_http_cs_chat_hub_pass(csc_bus_message_t *event,
     ngx_uint_t chats, ngx_http_cs_chat_frame_t **frame);
@@ -475,6 +478,7 @@ ngx_http_cs_chat_hub_event(csc_bus_message_t *event)
 
     frame = NULL;
     hub.event++;
+    hub.deliveries = 0;
 
     if (event->seq && event->chat.len) {
         ngx_http_cs_chat_hub_skip(event);
@@ -493,10 +497,36 @@ ngx_http_cs_chat_hub_event(csc_bus_message_t *event)
 
     if (frame != NULL) {
         ngx_http_cs_chat_frame_release(frame);
+        ngx_http_cs_chat_hub_counted(event);
     }
 
     if (event->restrict_followers && event->chat.len) {
         ngx_http_cs_chat_hub_restrict(event);
+    }
+}
+
+
+static void
+ngx_http_cs_chat_hub_counted(csc_bus_message_t *event)
+{
+    int64_t ms;
+    ngx_time_t *now;
+    csc_class_e class;
+    csc_nginx_metrics_t *metrics;
+
+    metrics = ngx_http_cs_chat_metrics;
+    class = csc_metrics_class(event->type);
+    metrics->events[class]++;
+    metrics->deliveries[class] += hub.deliveries;
+
+    if (event->at && hub.deliveries) {
+        now = ngx_timeofday();
+        ms = (int64_t) now->sec * 1000 + now->msec - (int64_t) event->at;
+
+        /* clocks of two machines differ */
+
+        csc_metrics_observe(&metrics->delivery, CSC_METRIC_US,
+            (uint64_t) ngx_max(ms, 0) * 1000);
     }
 }
 
@@ -623,6 +653,7 @@ ngx_http_cs_chat_hub_deliver(ngx_http_cs_chat_topic_t *topic,
 
         session->event = hub.event;
         ngx_http_cs_chat_ws_send(session, frame);
+        hub.deliveries++;
     }
 }
 
@@ -725,6 +756,7 @@ ngx_http_cs_chat_hub_in(ngx_http_cs_chat_session_t *session, csc_str_t topics)
 void
 ngx_http_cs_chat_hub_resync(const char *reason)
 {
+    ngx_http_cs_chat_metrics->resyncs++;
     ngx_http_cs_chat_ws_each(ngx_http_cs_chat_ws_resync, reason);
 }
 

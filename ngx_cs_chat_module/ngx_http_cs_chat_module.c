@@ -1,6 +1,7 @@
 #include "ngx_http_cs_chat_module.h"
 #include "ngx_http_cs_chat_bus.h"
 #include "ngx_http_cs_chat_hub.h"
+#include "ngx_http_cs_chat_metrics.h"
 #include "ngx_http_cs_chat_presence.h"
 #include "ngx_http_cs_chat_token_cache.h"
 #include "ngx_http_cs_chat_ws.h"
@@ -8,6 +9,8 @@
 
 static ngx_int_t ngx_http_cs_chat_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_cs_chat_init_module(ngx_cycle_t *cycle);
+static void ngx_http_cs_chat_check_zone(ngx_cycle_t *cycle,
+    ngx_http_cs_chat_main_conf_t *conf, ngx_int_t processes);
 static ngx_int_t ngx_http_cs_chat_init_process(ngx_cycle_t *cycle);
 static void ngx_http_cs_chat_exit_process(ngx_cycle_t *cycle);
 
@@ -88,7 +91,32 @@ ngx_http_cs_chat_init_module(ngx_cycle_t *cycle)
             conf->longest_drain, ccf->shutdown_timeout);
     }
 
+    if (conf != NULL && conf->metrics) {
+        ngx_http_cs_chat_check_zone(cycle, conf, ccf->worker_processes);
+    }
+
     return NGX_OK;
+}
+
+
+/* A reload needs room for old and new processes. */
+
+static void
+ngx_http_cs_chat_check_zone(
+    ngx_cycle_t *cycle, ngx_http_cs_chat_main_conf_t *conf, ngx_int_t processes)
+{
+    size_t size;
+
+    size = ngx_http_cs_chat_metrics_size((ngx_uint_t) processes * 2)
+           + 8 * ngx_pagesize;
+
+    if (conf->zone->shm.size < size) {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+            "\"cs_chat_zone\" has %uz bytes and should have %uz: "
+            "\"cs_chat_metrics\" may not show what all of %i worker "
+            "processes count",
+            conf->zone->shm.size, size, processes);
+    }
 }
 
 
@@ -115,6 +143,7 @@ ngx_http_cs_chat_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    ngx_http_cs_chat_metrics_init(conf, cycle->log);
     ngx_http_cs_chat_hub_init(cycle->log);
     ngx_http_cs_chat_ws_init(cycle->log);
     ngx_http_cs_chat_presence_init(conf->presence_interval, cycle->log);
@@ -137,5 +166,6 @@ ngx_http_cs_chat_exit_process(ngx_cycle_t *cycle)
     ngx_http_cs_chat_presence_exit();
     ngx_http_cs_chat_bus_exit();
     ngx_http_cs_chat_ws_exit();
+    ngx_http_cs_chat_metrics_exit();
     ngx_http_cs_chat_token_cache_exit();
 }

@@ -20,7 +20,8 @@ typedef enum {
     NGX_HTTP_CS_CHAT_NONE = 0,
     NGX_HTTP_CS_CHAT_API,
     NGX_HTTP_CS_CHAT_WEBSOCKET,
-    NGX_HTTP_CS_CHAT_HEALTH
+    NGX_HTTP_CS_CHAT_HEALTH,
+    NGX_HTTP_CS_CHAT_METRICS
 } ngx_http_cs_chat_kind_e;
 
 
@@ -61,6 +62,7 @@ typedef struct {
     ngx_str_t zone_name;
     ngx_shm_zone_t *zone;
     ngx_uint_t locations;     /* that use the module */
+    ngx_uint_t metrics;       /* of them, those that show metrics */
     ngx_msec_t longest_drain; /* of all of them */
 } ngx_http_cs_chat_main_conf_t;
 
@@ -115,6 +117,7 @@ typedef struct {
     struct ngx_http_cs_chat_session_s *session;
     uint64_t worker_us;
     unsigned worker_answered : 1;
+    unsigned handshake : 1; /* of a WebSocket */
 } ngx_http_cs_chat_ctx_t;
 
 
@@ -137,10 +140,11 @@ csc_error_e ngx_http_cs_chat_authenticate(ngx_http_request_t *r);
  */
 ngx_int_t ngx_http_cs_chat_path(ngx_http_request_t *r, ngx_str_t *path);
 
-/* The content handlers of the three kinds of location. */
+/* The content handlers of the four kinds of location. */
 ngx_int_t ngx_http_cs_chat_api_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_cs_chat_websocket_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_cs_chat_health_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_cs_chat_metrics_handler(ngx_http_request_t *r);
 
 /*
  * Handler of the rewrite phase, before any other: answers what was refused in

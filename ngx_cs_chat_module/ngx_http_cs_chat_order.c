@@ -1,6 +1,7 @@
 #include "ngx_http_cs_chat_order.h"
 #include "ngx_http_cs_chat_bus.h"
 #include "ngx_http_cs_chat_hub.h"
+#include "ngx_http_cs_chat_metrics.h"
 #include "ngx_http_cs_chat_typing.h"
 
 #include "csc_uuid.h"
@@ -270,6 +271,7 @@ ngx_http_cs_chat_order_resync(
                           (size_t) CSC_UUID_LEN, chat->id)
                       - text;
 
+    ngx_http_cs_chat_metrics->resyncs++;
     ngx_http_cs_chat_hub_event(&resync);
 }
 
@@ -390,6 +392,7 @@ ngx_http_cs_chat_gap_ask(ngx_http_cs_chat_gap_t *gap)
         "messages after number %uL of chat %*s are missing, asking for them",
         gap->chat->seq, (size_t) CSC_UUID_LEN, gap->chat->id);
 
+    ngx_http_cs_chat_metrics->repeats++;
     ngx_http_cs_chat_bus_tell(
         &message, csc_bus_shard(message.chat), NULL, NULL);
 }

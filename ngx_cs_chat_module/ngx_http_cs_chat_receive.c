@@ -2,6 +2,7 @@
 
 #include "ngx_http_cs_chat_bus_state.h"
 #include "ngx_http_cs_chat_hub.h"
+#include "ngx_http_cs_chat_metrics.h"
 #include "ngx_http_cs_chat_order.h"
 #include "ngx_http_cs_chat_source.h"
 
@@ -109,6 +110,8 @@ ngx_http_cs_chat_bus_dropped(size_t len, const char *why)
     static time_t logged;
     static ngx_uint_t unsaid;
 
+    ngx_http_cs_chat_metrics->bad++;
+
     if (logged == ngx_time()) {
         unsaid++;
         return;
@@ -135,6 +138,9 @@ ngx_http_cs_chat_bus_on_reply(csc_bus_message_t *message)
 
     if (call != NULL && call->on_reply != NULL) {
         ngx_http_cs_chat_call_reply(call, message);
+
+    } else {
+        ngx_http_cs_chat_metrics->late++;
     }
 }
 
@@ -142,8 +148,17 @@ ngx_http_cs_chat_bus_on_reply(csc_bus_message_t *message)
 static void
 ngx_http_cs_chat_bus_on_control(csc_bus_message_t *message)
 {
+    if (csc_str_is(message->op, "worker.metrics")) {
+        if (ngx_http_cs_chat_metrics_told(message) != NGX_OK) {
+            ngx_http_cs_chat_bus_dropped(message->body.len, "damaged metrics");
+        }
+
+        return;
+    }
+
     if (csc_str_is(message->op, "worker.left")) {
         ngx_http_cs_chat_source_left(message->src);
+        ngx_http_cs_chat_metrics_left(message->src);
         return;
     }
 
@@ -195,6 +210,7 @@ ngx_http_cs_chat_bus_count(csc_bus_message_t *message)
     missed = ngx_http_cs_chat_source_heard(message);
 
     if (missed) {
+        ngx_http_cs_chat_metrics->missed += missed;
         ngx_log_error(NGX_LOG_WARN, ngx_http_cs_chat_bus.log, 0,
             "%uL events were missed; the sockets are told to resync", missed);
         ngx_http_cs_chat_hub_resync("events were missed");

@@ -1,6 +1,7 @@
 /* What goes out over the bus: requests, commands to Redis, announcements. */
 
 #include "ngx_http_cs_chat_bus_state.h"
+#include "ngx_http_cs_chat_metrics.h"
 #include "ngx_http_cs_chat_source.h"
 
 
@@ -41,6 +42,10 @@ ngx_http_cs_chat_bus_request(csc_bus_message_t *message, csc_str_t shard_by,
     }
 
     call->on_reply = handler;
+    call->asked = ngx_http_cs_chat_metrics_clock();
+    call->transport = message->ws ? CSC_TRANSPORT_WEBSOCKET
+                                  : CSC_TRANSPORT_HTTP;
+    call->send = csc_str_is(message->op, csc_op_name(CSC_OP_MESSAGES_SEND));
 
     if (!room) {
         ngx_http_cs_chat_call_fail_later(call, CSC_E_BACKEND_UNAVAILABLE);
@@ -312,6 +317,7 @@ ngx_http_cs_chat_bus_retry(ngx_event_t *ev)
         }
 
         call->failed = CSC_E_NONE;
+        ngx_http_cs_chat_metrics->retried++;
     }
 }
 

@@ -1,4 +1,5 @@
 #include "ngx_http_cs_chat_rest.h"
+#include "ngx_http_cs_chat_metrics.h"
 
 
 #define NGX_HTTP_UPGRADE_REQUIRED 426 /* nginx has neither name nor reason */
@@ -8,9 +9,10 @@ static void ngx_http_cs_chat_cleanup(void *data);
 static ngx_int_t ngx_http_cs_chat_status_headers(
     ngx_http_request_t *r, ngx_uint_t status);
 static ngx_int_t ngx_http_cs_chat_send_headers(
-    ngx_http_request_t *r, ngx_uint_t status, size_t len);
+    ngx_http_request_t *r, ngx_uint_t status, const char *type, size_t len);
 static ngx_int_t ngx_http_cs_chat_refuse_status(
     ngx_http_request_t *r, ngx_uint_t status);
+static void ngx_http_cs_chat_refused(ngx_http_request_t *r, csc_error_e error);
 static void ngx_http_cs_chat_started(
     void *data, redisReply *reply, csc_error_e error);
 
@@ -158,11 +160,19 @@ ngx_int_t
 ngx_http_cs_chat_respond(
     ngx_http_request_t *r, ngx_uint_t status, csc_str_t body)
 {
+    return ngx_http_cs_chat_respond_as(r, status, "application/json", body);
+}
+
+
+ngx_int_t
+ngx_http_cs_chat_respond_as(
+    ngx_http_request_t *r, ngx_uint_t status, const char *type, csc_str_t body)
+{
     ngx_int_t rc;
     ngx_buf_t *b;
     ngx_chain_t out;
 
-    rc = ngx_http_cs_chat_send_headers(r, status, body.len);
+    rc = ngx_http_cs_chat_send_headers(r, status, type, body.len);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;
@@ -264,7 +274,7 @@ ngx_http_cs_chat_status_headers(ngx_http_request_t *r, ngx_uint_t status)
 
 static ngx_int_t
 ngx_http_cs_chat_send_headers(
-    ngx_http_request_t *r, ngx_uint_t status, size_t len)
+    ngx_http_request_t *r, ngx_uint_t status, const char *type, size_t len)
 {
     ngx_str_t no_store = ngx_string("no-store");
 
@@ -277,12 +287,27 @@ ngx_http_cs_chat_send_headers(
 
     r->headers_out.status = status;
     r->headers_out.content_length_n = len;
-    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type.data = (u_char *) type;
+    r->headers_out.content_type.len = ngx_strlen(type);
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.content_type_lowcase = NULL;
     ngx_str_set(&r->headers_out.charset, "utf-8");
 
     return ngx_http_send_header(r);
+}
+
+
+static void
+ngx_http_cs_chat_refused(ngx_http_request_t *r, csc_error_e error)
+{
+    ngx_http_cs_chat_ctx_t *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_cs_chat_module);
+    ngx_http_cs_chat_metrics->errors[error]++;
+
+    if (ctx != NULL && ctx->handshake) {
+        ngx_http_cs_chat_metrics->refused[error]++;
+    }
 }
 
 
@@ -298,6 +323,7 @@ ngx_http_cs_chat_refuse(ngx_http_request_t *r, csc_error_e error,
     fault.sentence = sentence;
     fault.field = csc_str(field);
 
+    ngx_http_cs_chat_refused(r, error);
     w = csc_json_writer();
 
     if (w != NULL) {

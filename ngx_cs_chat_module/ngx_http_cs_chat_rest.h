@@ -20,7 +20,11 @@
 ngx_int_t ngx_http_cs_chat_respond(
     ngx_http_request_t *r, ngx_uint_t status, csc_str_t body);
 
-/* The same with a copy of the body. */
+/* The same with another type than JSON. */
+ngx_int_t ngx_http_cs_chat_respond_as(
+    ngx_http_request_t *r, ngx_uint_t status, const char *type, csc_str_t body);
+
+/* JSON with a copy of the body. */
 ngx_int_t ngx_http_cs_chat_respond_copy(
     ngx_http_request_t *r, ngx_uint_t status, csc_str_t body);
 

@@ -1,4 +1,5 @@
 #include "ngx_http_cs_chat_ws.h"
+#include "ngx_http_cs_chat_metrics.h"
 #include "ngx_http_cs_chat_presence.h"
 #include "ngx_http_cs_chat_time.h"
 #include "ngx_http_cs_chat_typing.h"
@@ -13,6 +14,8 @@
 
 
 static ngx_int_t ngx_http_cs_chat_ws_id(u_char *id);
+static void ngx_http_cs_chat_ws_count(
+    ngx_http_cs_chat_session_t *session, ngx_int_t n);
 static ngx_http_cs_chat_session_t *ngx_http_cs_chat_ws_session(
     ngx_connection_t *c);
 static void ngx_http_cs_chat_ws_read_handler(ngx_event_t *rev);
@@ -125,6 +128,7 @@ ngx_http_cs_chat_ws_open(
 
     ngx_queue_insert_tail(&sessions, &session->all);
     ngx_http_cs_chat_presence_open(session);
+    ngx_http_cs_chat_ws_count(session, 1);
 
     if (c->read->timer_set) {
         ngx_del_timer(c->read);
@@ -160,6 +164,26 @@ ngx_http_cs_chat_ws_open(
     }
 
     return NGX_OK;
+}
+
+
+/* Counts a socket that comes (1) or goes (-1), while it follows its user. */
+
+static void
+ngx_http_cs_chat_ws_count(ngx_http_cs_chat_session_t *session, ngx_int_t n)
+{
+    csc_nginx_metrics_t *metrics;
+
+    metrics = ngx_http_cs_chat_metrics;
+    metrics->sockets += n;
+    metrics->opened += (n > 0);
+
+    if (ngx_http_cs_chat_hub_count(
+            "user", ngx_http_cs_chat_view(session->claims.user))
+        == 1)
+    {
+        metrics->users += n;
+    }
 }
 
 
@@ -469,6 +493,7 @@ ngx_http_cs_chat_ws_read(ngx_http_cs_chat_session_t *session)
 
         session->heard = ngx_current_msec;
         session->awaiting_pong = 0;
+        ngx_http_cs_chat_metrics->received_bytes += n;
 
         input.data = read_buffer;
         input.len = n;
@@ -587,6 +612,7 @@ ngx_http_cs_chat_ws_data(
         text.len = session->message_len;
     }
 
+    ngx_http_cs_chat_metrics->received++;
     ngx_http_cs_chat_event(session, text);
 
     if (session->message != NULL) {
@@ -779,6 +805,7 @@ ngx_http_cs_chat_ws_end(ngx_http_cs_chat_session_t *session)
 
     ngx_http_cs_chat_event_cancel(session);
     ngx_http_cs_chat_typing_leave(session, NULL);
+    ngx_http_cs_chat_ws_count(session, -1);
     ngx_http_cs_chat_hub_leave(session);
     ngx_http_cs_chat_presence_close(session);
     ngx_queue_remove(&session->all);

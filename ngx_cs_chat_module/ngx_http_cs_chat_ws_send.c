@@ -4,6 +4,7 @@
  */
 
 #include "ngx_http_cs_chat_ws.h"
+#include "ngx_http_cs_chat_metrics.h"
 #include "ngx_http_cs_chat_presence.h"
 
 
@@ -18,6 +19,8 @@ static void ngx_http_cs_chat_ws_half_close(ngx_http_cs_chat_session_t *session);
 static void ngx_http_cs_chat_ws_queue(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame);
 static ngx_int_t ngx_http_cs_chat_ws_grow(ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_ws_unqueued(
+    ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame);
 static void ngx_http_cs_chat_ws_pop(ngx_http_cs_chat_session_t *session);
 static ngx_inline size_t ngx_http_cs_chat_ws_cost(
     ngx_http_cs_chat_frame_t *frame);
@@ -86,6 +89,7 @@ ngx_http_cs_chat_ws_send(
 
     if (frame->droppable
         && session->out_bytes > session->conf->output_limit / 2) {
+        ngx_http_cs_chat_metrics->dropped++;
         return;
     }
 
@@ -159,6 +163,7 @@ ngx_http_cs_chat_ws_queue(
         session->out_count++;
         *ngx_http_cs_chat_ws_waiting(session, frame) +=
             ngx_http_cs_chat_ws_cost(frame);
+        ngx_http_cs_chat_metrics->queued += ngx_http_cs_chat_ws_cost(frame);
     }
 
     /* while the socket is full, its write event comes by itself */
@@ -202,14 +207,25 @@ ngx_http_cs_chat_ws_grow(ngx_http_cs_chat_session_t *session)
 
 
 static void
+ngx_http_cs_chat_ws_unqueued(
+    ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame)
+{
+    size_t cost;
+
+    cost = ngx_http_cs_chat_ws_cost(frame);
+    *ngx_http_cs_chat_ws_waiting(session, frame) -= cost;
+    ngx_http_cs_chat_metrics->queued -= cost;
+}
+
+
+static void
 ngx_http_cs_chat_ws_pop(ngx_http_cs_chat_session_t *session)
 {
     ngx_http_cs_chat_frame_t *frame;
 
     frame = session->out[session->out_first];
 
-    *ngx_http_cs_chat_ws_waiting(session, frame) -= ngx_http_cs_chat_ws_cost(
-        frame);
+    ngx_http_cs_chat_ws_unqueued(session, frame);
     session->out_first = (session->out_first + 1) & (session->out_size - 1);
     session->out_count--;
     session->out_sent = 0;
@@ -233,8 +249,7 @@ ngx_http_cs_chat_ws_discard(ngx_http_cs_chat_session_t *session)
                & (session->out_size - 1);
         frame = session->out[last];
 
-        *ngx_http_cs_chat_ws_waiting(session, frame) -=
-            ngx_http_cs_chat_ws_cost(frame);
+        ngx_http_cs_chat_ws_unqueued(session, frame);
         session->out_count--;
         ngx_http_cs_chat_frame_release(frame);
     }
@@ -269,6 +284,7 @@ ngx_http_cs_chat_ws_close(
 
     ngx_memcpy(frame->data, buf, len);
 
+    ngx_http_cs_chat_metrics->closes[csc_metrics_close(code)]++;
     session->closing_since = ngx_current_msec;
     ngx_http_cs_chat_ws_queue(session, frame);
     ngx_http_cs_chat_frame_release(frame);
@@ -360,6 +376,7 @@ ngx_http_cs_chat_ws_half_close(ngx_http_cs_chat_session_t *session)
 static ngx_uint_t
 ngx_http_cs_chat_ws_writev(ngx_http_cs_chat_session_t *session)
 {
+    off_t sent;
     size_t offered;
     ngx_uint_t i, n, whole;
     ngx_buf_t bufs[WRITE_FRAMES];
@@ -390,7 +407,11 @@ ngx_http_cs_chat_ws_writev(ngx_http_cs_chat_session_t *session)
         bufs[n - 1].flush = 1;
     }
 
+    sent = c->sent;
     rest = c->send_chain(c, n ? links : NULL, 0);
+
+    ngx_http_cs_chat_metrics->writes++;
+    ngx_http_cs_chat_metrics->sent_bytes += c->sent - sent;
 
     if (rest == NGX_CHAIN_ERROR) {
         session->failed = 1;
@@ -400,6 +421,8 @@ ngx_http_cs_chat_ws_writev(ngx_http_cs_chat_session_t *session)
     for (whole = 0; whole < n && bufs[whole].pos == bufs[whole].last; whole++) {
         ngx_http_cs_chat_ws_pop(session);
     }
+
+    ngx_http_cs_chat_metrics->sent += whole;
 
     if (whole < n) {
         session->out_sent = bufs[whole].pos - bufs[whole].start;

@@ -27,6 +27,8 @@ typedef struct {
     ngx_rbtree_t roles;
     ngx_rbtree_node_t sentinel;
     ngx_uint_t count; /* of revoked */
+    uint64_t full;    /* times that there was no room */
+    void *metrics;
 } ngx_http_cs_chat_shared_t;
 
 
@@ -44,8 +46,6 @@ static ngx_http_cs_chat_revoked_t *ngx_http_cs_chat_zone_find(
 static ngx_rbtree_key_t ngx_http_cs_chat_zone_hash(u_char *key);
 static ngx_http_cs_chat_role_t *ngx_http_cs_chat_zone_role(
     ngx_http_cs_chat_shared_t *shared, u_char *user);
-static void *ngx_http_cs_chat_zone_alloc(
-    ngx_http_cs_chat_zone_t *ctx, size_t size);
 static void ngx_http_cs_chat_zone_purge(ngx_http_cs_chat_zone_t *ctx);
 
 
@@ -130,7 +130,7 @@ ngx_http_cs_chat_zone_revoke(ngx_shm_zone_t *zone, u_char *key, time_t expires)
     }
 
     revoked = ngx_http_cs_chat_zone_alloc(
-        ctx, sizeof(ngx_http_cs_chat_revoked_t));
+        zone, sizeof(ngx_http_cs_chat_revoked_t));
 
     if (revoked == NULL) {
         rc = NGX_DECLINED;
@@ -173,7 +173,7 @@ ngx_http_cs_chat_zone_set_role(
 
     if (known == NULL) {
         known = ngx_http_cs_chat_zone_alloc(
-            ctx, sizeof(ngx_http_cs_chat_role_t));
+            zone, sizeof(ngx_http_cs_chat_role_t));
 
         if (known == NULL) {
             rc = NGX_DECLINED;
@@ -365,11 +365,49 @@ ngx_http_cs_chat_zone_role(ngx_http_cs_chat_shared_t *shared, u_char *user)
 }
 
 
-static void *
-ngx_http_cs_chat_zone_alloc(ngx_http_cs_chat_zone_t *ctx, size_t size)
+void
+ngx_http_cs_chat_zone_state(
+    ngx_shm_zone_t *zone, ngx_http_cs_chat_zone_state_t *state)
+{
+    ngx_http_cs_chat_zone_t *ctx;
+
+    ctx = zone->data;
+
+    state->size = zone->shm.size;
+    state->free = ctx->slab->pfree * ngx_pagesize;
+    state->revoked = ctx->shared->count;
+    state->full = ctx->shared->full;
+}
+
+
+void **
+ngx_http_cs_chat_zone_metrics(ngx_shm_zone_t *zone)
+{
+    return &((ngx_http_cs_chat_zone_t *) zone->data)->shared->metrics;
+}
+
+
+void
+ngx_http_cs_chat_zone_lock(ngx_shm_zone_t *zone)
+{
+    ngx_shmtx_lock(&((ngx_http_cs_chat_zone_t *) zone->data)->slab->mutex);
+}
+
+
+void
+ngx_http_cs_chat_zone_unlock(ngx_shm_zone_t *zone)
+{
+    ngx_shmtx_unlock(&((ngx_http_cs_chat_zone_t *) zone->data)->slab->mutex);
+}
+
+
+void *
+ngx_http_cs_chat_zone_alloc(ngx_shm_zone_t *zone, size_t size)
 {
     void *p;
+    ngx_http_cs_chat_zone_t *ctx;
 
+    ctx = zone->data;
     p = ngx_slab_alloc_locked(ctx->slab, size);
 
     if (p == NULL) {
@@ -377,7 +415,18 @@ ngx_http_cs_chat_zone_alloc(ngx_http_cs_chat_zone_t *ctx, size_t size)
         p = ngx_slab_alloc_locked(ctx->slab, size);
     }
 
+    if (p == NULL) {
+        ctx->shared->full++;
+    }
+
     return p;
+}
+
+
+void
+ngx_http_cs_chat_zone_free(ngx_shm_zone_t *zone, void *p)
+{
+    ngx_slab_free_locked(((ngx_http_cs_chat_zone_t *) zone->data)->slab, p);
 }
 
 

@@ -1,7 +1,7 @@
 /*
  * The shared zone: which tokens are revoked, and which users have another role
  * than before, for all processes of this NGINX, those that a reload starts
- * included.
+ * included.  What they count is kept there too, see the metrics.
  */
 
 #ifndef NGX_HTTP_CS_CHAT_ZONE_H
@@ -54,6 +54,28 @@ typedef void (*ngx_http_cs_chat_zone_visit_pt)(
  */
 ngx_int_t ngx_http_cs_chat_zone_each(ngx_shm_zone_t *zone,
     ngx_http_cs_chat_zone_visit_pt visit, void *data, ngx_log_t *log);
+
+typedef struct {
+    size_t size;
+    size_t free;        /* bytes of whole pages */
+    ngx_uint_t revoked; /* tokens that are remembered */
+    uint64_t full;      /* times that something found no room */
+} ngx_http_cs_chat_zone_state_t;
+
+void ngx_http_cs_chat_zone_state(
+    ngx_shm_zone_t *zone, ngx_http_cs_chat_zone_state_t *state);
+
+/*
+ * Memory of the zone.  The caller holds the lock, shortly.  NULL when the zone
+ * is full, which is counted.
+ */
+void ngx_http_cs_chat_zone_lock(ngx_shm_zone_t *zone);
+void ngx_http_cs_chat_zone_unlock(ngx_shm_zone_t *zone);
+void *ngx_http_cs_chat_zone_alloc(ngx_shm_zone_t *zone, size_t size);
+void ngx_http_cs_chat_zone_free(ngx_shm_zone_t *zone, void *p);
+
+/* Where the metrics remember what is theirs; NULL at first. */
+void **ngx_http_cs_chat_zone_metrics(ngx_shm_zone_t *zone);
 
 
 #endif /* NGX_HTTP_CS_CHAT_ZONE_H */

@@ -484,7 +484,7 @@ subtest 'locations' => sub {
         locations => 'location /ws { cs_chat_websocket /ws; }');
     invalid(
         'two in one location',
-        qr/stands beside another of "cs_chat_api", "cs_chat_websocket" and "cs_chat_health"/,
+        qr/stands beside another of "cs_chat_api", "cs_chat_websocket", "cs_chat_health" and "cs_chat_metrics"/,
         locations => 'location /x { cs_chat_api; cs_chat_health; }'
     );
     invalid('one twice', qr/stands beside another/,

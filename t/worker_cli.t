@@ -172,6 +172,8 @@ subtest 'the file' => sub {
         "readers\n" => qr/:1: "readers" must be a number/,
         "presence_grace 1h\n" =>
             qr/:1: "presence_grace" must be .* ms \(units: ms, s, m\)$/m,
+        "metrics_interval 11m\n" =>
+            qr/:1: "metrics_interval" must be a number from 0 to 600000 ms/,
         "presence_interval 61s\n" =>
             qr/:1: "presence_interval" must be a number from 0 to 60000 ms/,
         "hang_timeout 2s\n" =>

@@ -12,6 +12,7 @@ batch_queue_init(batch_queue_t *queue)
 {
     queue->head = NULL;
     queue->tail = &queue->head;
+    queue->count = 0;
 }
 
 static void
@@ -20,6 +21,7 @@ batch_push(batch_queue_t *queue, batch_item_t *item)
     item->next = NULL;
     *queue->tail = item;
     queue->tail = &item->next;
+    queue->count++;
 }
 
 static batch_item_t *
@@ -32,6 +34,7 @@ batch_shift(batch_queue_t *queue)
         if (queue->head == NULL) {
             queue->tail = &queue->head;
         }
+        queue->count--;
     }
 
     return item;
@@ -74,6 +77,18 @@ batch_replies(batch_t *batch, const PGresult *result)
 }
 
 static void
+batch_measure(batch_t *batch)
+{
+    uint64_t now = uv_hrtime();
+    size_t i;
+
+    for (i = 0; i < batch->count; i++) {
+        csc_metrics_observe(&batch->times, CSC_METRIC_US,
+            (now - batch->items[i]->request->received) / 1000);
+    }
+}
+
+static void
 batch_on_done(void *data, db_status_e status, const PGresult *result)
 {
     batch_t *batch = data;
@@ -81,6 +96,7 @@ batch_on_done(void *data, db_status_e status, const PGresult *result)
     batch_item_t *item;
 
     if (status == DB_OK) {
+        batch_measure(batch);
         batch->kind->answer(batch, result);
     }
 
@@ -174,6 +190,7 @@ batch_send(batch_t *batch)
 
     batch->batches++;
     batch->items_sent += batch->count;
+    csc_metrics_observe(&batch->sizes, CSC_METRIC_PLAIN, batch->count);
 
     query = db_query(batch->kind->statement, 0, batch_on_done, batch);
 

@@ -9,6 +9,7 @@
 
 #include <uv.h>
 
+#include "../common/csc_metrics.h"
 #include "../common/csc_uuid.h"
 #include "bus.h"
 #include "db.h"
@@ -27,6 +28,7 @@ typedef struct batch_item_s {
 typedef struct {
     batch_item_t *head;
     batch_item_t **tail;
+    size_t count;
 } batch_queue_t;
 
 struct batch_s;
@@ -53,6 +55,8 @@ typedef struct batch_s {
     size_t count;
     uint64_t batches;
     uint64_t items_sent;
+    csc_histogram_t sizes; /* of batches */
+    csc_histogram_t times; /* from the receipt of an item to its result, us */
 } batch_t;
 
 int batch_init(batch_t *batch, uv_loop_t *loop, db_t *db,

@@ -55,6 +55,7 @@ batch_messages_event(
     memset(&cause, 0, sizeof(cause));
     cause.user.data = (unsigned char *) item->sender;
     cause.user.len = CSC_UUID_LEN;
+    cause.at = csc_uuid_ms(batch_id(item));
 
     reply_event(bus, result, row, &cause);
 }

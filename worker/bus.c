@@ -139,6 +139,7 @@ bus_reply(bus_t *bus, const request_t *request, csc_bus_message_t *reply)
     reply->kind = CSC_BUS_REPLY;
     reply->id = request->message.id;
     reply->us = (uv_hrtime() - request->received) / 1000;
+    csc_metrics_observe(&bus->durations, CSC_METRIC_US, reply->us);
     bus->replies++;
     bus_publish(bus, channel, reply, NULL);
 }
@@ -205,6 +206,22 @@ bus_role(bus_t *bus, csc_str_t user, csc_str_t role)
     message.user = user;
     message.role = role;
     bus_publish(bus, bus->events, &message, NULL);
+}
+
+void
+bus_metrics(bus_t *bus, uint64_t life, csc_str_t text)
+{
+    csc_bus_message_t message;
+
+    if (bus->publisher.ready) {
+        memset(&message, 0, sizeof(message));
+        message.kind = CSC_BUS_CONTROL;
+        message.op = csc_str("worker.metrics");
+        message.src = bus_view(bus->src, BUS_SRC_LEN);
+        message.ttl = life;
+        message.body = text;
+        bus_publish(bus, bus->events, &message, NULL);
+    }
 }
 
 void
@@ -348,6 +365,7 @@ bus_receive(bus_channel_t *channel, csc_str_t data)
     bus_set_deadline(bus, request);
 
     bus->requests++;
+    bus->operations[request->op]++;
     bus->inflight++;
     bus->memory += bus_request_size(request->len);
     channel->inflight++;
@@ -537,6 +555,7 @@ bus_on_subscriber_ready(void *data)
     bus_t *bus = data;
     const char *argv[2] = { "SUBSCRIBE", bus->own };
 
+    bus->connects++;
     bus_meet(&bus->subscriber, &bus->publisher);
     redis_link_hurry(&bus->publisher);
     bus->heard = bus->beat;
@@ -551,6 +570,8 @@ bus_on_subscriber_gone(void *data)
     bus_t *bus = data;
     size_t i;
 
+    bus->disconnects++;
+
     for (i = 0; i < CSC_BUS_SHARDS; i++) {
         bus_left(&bus->channels[i]);
     }
@@ -563,6 +584,7 @@ bus_on_publisher_ready(void *data)
 {
     bus_t *bus = data;
 
+    bus->connects++;
     bus_meet(&bus->publisher, &bus->subscriber);
     redis_link_hurry(&bus->subscriber);
     bus->answered = bus->beat;
@@ -576,6 +598,7 @@ bus_on_publisher_gone(void *data)
 {
     bus_t *bus = data;
 
+    bus->disconnects++;
     bus->handlers.links(bus->handlers.data);
 }
 

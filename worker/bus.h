@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "../common/csc_bus.h"
+#include "../common/csc_metrics.h"
 #include "../common/csc_ops.h"
 #include "buffer.h"
 #include "config.h"
@@ -81,7 +82,14 @@ typedef struct bus_s {
     size_t memory; /* of requests that are not finished */
     buffer_t out;
 
-    /* counters, logged at the end */
+    /* counters */
+    uint64_t operations[CSC_OP_MAX]; /* requests by operation */
+    uint64_t errors[CSC_E_MAX];      /* replies by error */
+    csc_histogram_t durations;       /* of requests that were answered, us */
+    uint64_t connects;               /* of either link */
+    uint64_t disconnects;
+
+    /* counters that are logged at the end, too */
     uint64_t requests;
     uint64_t replies;
     uint64_t bad;     /* damaged or unknown messages */
@@ -134,6 +142,9 @@ void bus_close_socket(bus_t *bus, csc_str_t user, csc_str_t conn);
 
 /* Remembers in Redis and tells all NGINX processes what role a user has. */
 void bus_role(bus_t *bus, csc_str_t user, csc_str_t role);
+
+/* Tells all NGINX processes what was counted; they may show it for life ms. */
+void bus_metrics(bus_t *bus, uint64_t life, csc_str_t text);
 
 /* Sends a request without a reply to whoever holds the user's shard. */
 void bus_request(bus_t *bus, csc_op_e op, csc_str_t user);

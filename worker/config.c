@@ -82,6 +82,9 @@ static const config_setting_t config_settings[] = {
     { "presence_interval", "CS_CHAT_PRESENCE_INTERVAL", CONFIG_TIME, "1s", 0,
         60000, AT(presence_interval),
         "between two changes of one user that are told" },
+    { "metrics_interval", "CS_CHAT_METRICS_INTERVAL", CONFIG_TIME, "5s", 0,
+        600000, AT(metrics_interval),
+        "between two reports of what was counted; 0: none" },
 };
 
 #define CONFIG_SETTINGS (sizeof(config_settings) / sizeof(config_settings[0]))

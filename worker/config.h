@@ -33,6 +33,7 @@ typedef struct {
     uint64_t presence_grace;    /* ms */
     uint64_t presence_lease;    /* ms */
     uint64_t presence_interval; /* ms */
+    uint64_t metrics_interval;  /* ms; 0: none */
 
     log_level_e log_level;
 } config_t;

@@ -215,6 +215,7 @@ db_give(db_session_t *session, db_query_t *query)
         return;
     }
 
+    query->sent = uv_hrtime();
     session->db->queries++;
     session->db->changes += statements[query->statement].writer
                             && query->statement < STATEMENT_SHARDS_ENTER;

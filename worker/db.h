@@ -10,6 +10,7 @@
 #include <uv.h>
 #include <libpq-fe.h>
 
+#include "../common/csc_metrics.h"
 #include "buffer.h"
 #include "config.h"
 #include "log.h"
@@ -33,6 +34,7 @@ typedef struct db_query_s {
     struct db_query_s *next;
     statement_e statement;
     uint64_t deadline; /* uv_hrtime(), ns; 0: none */
+    uint64_t sent;     /* when, ns */
     db_done_fn done;
     void *data;
     unsigned attempts;
@@ -99,6 +101,9 @@ typedef struct db_s {
     uint64_t queries;
     uint64_t changes; /* of them, those that may have changed something */
     uint64_t errors;
+    uint64_t connects[CSC_SESSION_MAX];
+    uint64_t disconnects[CSC_SESSION_MAX];
+    csc_histogram_t durations[CSC_SESSION_MAX]; /* of statements, us */
     unsigned closing : 1;
 } db_t;
 

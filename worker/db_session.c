@@ -77,6 +77,12 @@ db_session_arm(db_session_t *session, int events)
                : CSC_ERROR;
 }
 
+static csc_session_e
+db_session_kind(const db_session_t *session)
+{
+    return session->writer ? CSC_SESSION_WRITER : CSC_SESSION_READER;
+}
+
 /* --- the end of a session --- */
 
 static void
@@ -138,6 +144,7 @@ db_session_lost(db_session_t *session, const char *reason)
     }
 
     if (was_ready) {
+        session->db->disconnects[db_session_kind(session)]++;
         db_session_down(session);
     }
 
@@ -275,6 +282,7 @@ db_session_ready(db_session_t *session)
 
     uv_timer_stop(&session->timer);
     session->state = DB_SESSION_READY;
+    session->db->connects[db_session_kind(session)]++;
     session->delay = 0;
     session->failing = 0;
     session->progress = uv_now(session->db->loop);
@@ -425,6 +433,8 @@ db_session_result(db_session_t *session, PGresult *result)
     if (status == PGRES_PIPELINE_SYNC) {
         PQclear(result);
         db_queue_shift(&session->inflight);
+        csc_metrics_observe(&session->db->durations[db_session_kind(session)],
+            CSC_METRIC_US, (uv_hrtime() - query->sent) / 1000);
         if (query->failed || query->result == NULL) {
             db_session_error(session, query);
         } else {

@@ -761,6 +761,18 @@ presence_init(presence_t *presence, uv_loop_t *loop, const config_t *config,
     return CSC_OK;
 }
 
+size_t
+presence_users(const presence_t *presence)
+{
+    size_t i, users = 0;
+
+    for (i = 0; i < CSC_BUS_SHARDS; i++) {
+        users += presence->tables[i].count;
+    }
+
+    return users;
+}
+
 void
 presence_stop(presence_t *presence)
 {

@@ -58,6 +58,9 @@ void presence_flush(presence_t *presence);
 /* Carries out and answers PUT users/status. */
 void presence_hide(presence_t *presence, request_t *request, int hidden);
 
+/* Users who are online, or were lately, on the shards that are held. */
+size_t presence_users(const presence_t *presence);
+
 void presence_stop(presence_t *presence);
 void presence_free(presence_t *presence);
 

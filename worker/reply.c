@@ -87,6 +87,7 @@ reply_fault(request_t *request, const csc_fault_t *fault)
     csc_bus_message_t reply;
     csc_fault_t event = *fault;
 
+    request->ops->bus->errors[fault->error]++;
     memset(&reply, 0, sizeof(reply));
     csc_json_reset(w);
 
@@ -344,6 +345,7 @@ reply_event(
     if (cause != NULL) {
         event.user = cause->user;
         event.except = cause->except;
+        event.at = cause->at;
     }
     bus_event(bus, &event);
 }

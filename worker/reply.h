@@ -38,10 +38,11 @@ csc_str_t reply_column(const PGresult *result, int row, int column);
 /* 1 when the row is of the kind "reply", "event" or "replay". */
 int reply_is(const PGresult *result, int row, const char *kind);
 
-/* Who caused an event; both may be empty. */
+/* Who caused an event, and when; all may be empty. */
 typedef struct {
     csc_str_t user;
     csc_str_t except; /* who is not to get it: a connection, or "user:<id>" */
+    uint64_t at;      /* when the message came in, Unix ms; 0: it is none */
 } reply_cause_t;
 
 /* Sends a row of kind "event"; cause NULL: nobody in particular. */

@@ -6,6 +6,7 @@
 #include "batch.h"
 #include "bus.h"
 #include "db.h"
+#include "metrics.h"
 #include "op.h"
 #include "password.h"
 #include "presence.h"
@@ -28,6 +29,7 @@ typedef struct {
     batch_t marks;
     batch_t users;
     passwords_t passwords;
+    metrics_t metrics;
     ops_t ops;
     int stopping;
 } service_t;
@@ -142,6 +144,7 @@ service_on_stopped(void *data)
     batch_stop(&service->messages);
     batch_stop(&service->marks);
     batch_stop(&service->users);
+    metrics_stop(&service->metrics);
     db_stop(&service->db);
     bus_stop(&service->bus);
     /* these still end it when Redis does not take what is written */
@@ -211,6 +214,11 @@ service_init(service_t *service, const redis_address_t *address)
         service_on_notified, service };
     shards_handlers_t shards = { service_on_acquired, service_on_released,
         service_on_stopped, service };
+    metrics_parts_t parts = { &service->bus, &service->db, &service->shards,
+        &service->presence, &service->passwords,
+        { [CSC_BATCH_MESSAGES] = &service->messages,
+            [CSC_BATCH_MARKS] = &service->marks,
+            [CSC_BATCH_USERS] = &service->users } };
     uv_loop_t *loop = &service->loop;
     ops_t *ops = &service->ops;
 
@@ -248,6 +256,9 @@ service_init(service_t *service, const redis_address_t *address)
                    && passwords_init(&service->passwords, loop,
                           service->config->password_queue)
                           == CSC_OK
+                   && metrics_init(
+                          &service->metrics, loop, service->config, &parts)
+                          == CSC_OK
                    && ops_init(ops) == CSC_OK
                ? CSC_OK
                : CSC_ERROR;
@@ -260,6 +271,7 @@ service_free(service_t *service)
     batch_free(&service->messages);
     batch_free(&service->marks);
     batch_free(&service->users);
+    metrics_free(&service->metrics);
     presence_free(&service->presence);
     db_free(&service->db);
     bus_free(&service->bus);
@@ -290,6 +302,7 @@ service_run(const config_t *config, const redis_address_t *address)
 
     bus_start(&service->bus);
     db_start(&service->db);
+    metrics_start(&service->metrics);
     uv_run(&service->loop, UV_RUN_DEFAULT);
 
     uv_close((uv_handle_t *) &service->deadline, NULL);

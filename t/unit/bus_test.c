@@ -183,14 +183,17 @@ test_event(void **state)
     m.type = csc_str("message");
     m.except = csc_str("c9");
     m.seq = 17;
+    m.at = 1758882600123;
     m.body = csc_str("{}");
 
     check_golden(
         &m, csc_str("CSC1 E chat=" CHAT " src=w1 n=1 topics=user:" USER
                     ",role:super-agent,chat:" CHAT " keep=user:" USER
-                    ",role:super-agent type=message except=c9 seq=17\n{}"));
+                    ",role:super-agent type=message except=c9 seq=17 "
+                    "at=1758882600123\n{}"));
 
     m.n = 0;
+    m.at = 0;
     m.restrict_followers = 0;
     m.keep = csc_str(NULL);
     m.except = csc_str(NULL);

@@ -97,6 +97,29 @@ test_v7(void **state)
 }
 
 
+static void
+test_ms(void **state)
+{
+    unsigned char out[CSC_UUID_LEN];
+    csc_str_t id = { CSC_UUID_LEN, out };
+
+    static const unsigned char random[CSC_UUID_V7_RANDOM];
+
+    (void) state;
+
+    csc_uuid_v7(0x017f22e279b0ULL, random, out);
+    assert_int_equal(csc_uuid_ms(id), 0x017f22e279b0ULL);
+
+    csc_uuid_v7(0xffffffffffffULL, random, out);
+    assert_int_equal(csc_uuid_ms(id), 0xffffffffffffULL);
+
+    out[14] = '4';
+    assert_int_equal(csc_uuid_ms(id), 0);
+    assert_int_equal(csc_uuid_ms(csc_str("017f22e2-79b0-7cc3-98c4")), 0);
+    assert_int_equal(csc_uuid_ms(csc_str("")), 0);
+}
+
+
 /* A later one sorts behind an earlier one, whatever the random bytes are. */
 static void
 test_v7_order(void **state)
@@ -129,6 +152,7 @@ main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_is),
         cmocka_unit_test(test_v7),
+        cmocka_unit_test(test_ms),
         cmocka_unit_test(test_v7_order),
     };
 
