@@ -71,6 +71,16 @@ int csc_json_next(csc_str_t *array, csc_str_t *element);
 
 /* --- writer --- */
 
+#define CSC_JSON_QUOTED(len) (6 * (len) + 2) /* bytes, at most */
+
+/*
+ * Writes a text, which is UTF-8, as a JSON string to out, which has room for
+ * CSC_JSON_QUOTED(text.len) bytes; the length.  The bytes are those that
+ * PostgreSQL's to_json() writes, so that a message looks the same whoever
+ * wrote it down.
+ */
+size_t csc_json_quote(csc_str_t text, unsigned char *out);
+
 /*
  * Writes compact JSON to a growing buffer of its own (malloc).  An allocation
  * that fails, a call that is out of place (a value without a key, brackets that

@@ -29,6 +29,48 @@ static void csc_json_close(csc_json_writer_t *w, char bracket);
 static void csc_json_print(void *ctx, const char *text, size_t len);
 
 
+size_t
+csc_json_quote(csc_str_t text, unsigned char *out)
+{
+    static const char escapes[] = "b\bf\fn\nr\rt\t\"\"\\\\";
+    static const char hex[] = "0123456789abcdef";
+    const unsigned char *end = text.data + text.len, *p;
+    unsigned char *to = out;
+    const char *escape;
+
+    *to++ = '"';
+
+    for (p = text.data; p < end; p++) {
+        if (*p >= 0x20 && *p != '"' && *p != '\\') {
+            *to++ = *p;
+            continue;
+        }
+
+        *to++ = '\\';
+
+        for (escape = escapes; *escape != '\0'; escape += 2) {
+            if ((unsigned char) escape[1] == *p) {
+                break;
+            }
+        }
+
+        if (*escape != '\0') {
+            *to++ = (unsigned char) *escape;
+            continue;
+        }
+
+        memcpy(to, "u00", 3);
+        to[3] = (unsigned char) hex[*p >> 4];
+        to[4] = (unsigned char) hex[*p & 0x0f];
+        to += 5;
+    }
+
+    *to++ = '"';
+
+    return (size_t) (to - out);
+}
+
+
 csc_json_writer_t *
 csc_json_writer(void)
 {

@@ -4,13 +4,13 @@
 
 #include <string.h>
 
-#define CSC_UUID_BYTES 16
 #define CSC_UUID_V7_TIME 6    /* bytes of the time stamp */
 #define CSC_UUID_V7_DIGITS 13 /* of the text, a dash among them, that hold it */
 #define CSC_UUID_V7_VERSION 14 /* where in the text the version stands */
 
 static int csc_uuid_is_dash(size_t at);
 static int csc_uuid_is_hex(unsigned char c);
+static unsigned csc_uuid_digit(unsigned char c);
 
 
 int
@@ -50,6 +50,26 @@ csc_uuid_is(csc_str_t text)
 
     return csc_uuid_parse(text, lower) == CSC_OK
            && memcmp(lower, text.data, CSC_UUID_LEN) == 0;
+}
+
+
+int
+csc_uuid_bytes(csc_str_t text, unsigned char *out)
+{
+    size_t i, at = 0;
+
+    if (!csc_uuid_is(text)) {
+        return CSC_ERROR;
+    }
+
+    for (i = 0; i < CSC_UUID_BYTES; i++) {
+        at += (size_t) csc_uuid_is_dash(at);
+        out[i] = (unsigned char) (csc_uuid_digit(text.data[at]) << 4
+                                  | csc_uuid_digit(text.data[at + 1]));
+        at += 2;
+    }
+
+    return CSC_OK;
 }
 
 
@@ -120,4 +140,11 @@ static int
 csc_uuid_is_hex(unsigned char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+
+static unsigned
+csc_uuid_digit(unsigned char c)
+{
+    return (unsigned) (c <= '9' ? c - '0' : c - 'a' + 10);
 }

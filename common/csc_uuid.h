@@ -6,6 +6,7 @@
 #include "csc_core.h"
 
 #define CSC_UUID_LEN 36
+#define CSC_UUID_BYTES 16
 #define CSC_UUID_V7_RANDOM 10 /* random bytes that csc_uuid_v7() takes */
 
 /*
@@ -14,6 +15,12 @@
  * CSC_ERROR, and out untouched, when the text is anything else.
  */
 int csc_uuid_parse(csc_str_t text, unsigned char *out);
+
+/*
+ * Writes the CSC_UUID_BYTES bytes of a UUID in its lower-case text form to
+ * out.  CSC_ERROR, and out untouched, when the text is anything else.
+ */
+int csc_uuid_bytes(csc_str_t text, unsigned char *out);
 
 /* 1 when the text is a UUID in lower case. */
 int csc_uuid_is(csc_str_t text);

@@ -790,6 +790,44 @@ static const char json_written[] =
     "\"list\":[1,null,[2],{},[],false]}";
 
 
+/* As to_json() has it; the longest text that can come of so many bytes. */
+static void
+test_quote(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *want;
+    } cases[] = {
+        { "", "\"\"" },
+        { "plain / \x7f", "\"plain / \x7f\"" },
+        { "\"\\", "\"\\\"\\\\\"" },
+        { "\b\f\n\r\t", "\"\\b\\f\\n\\r\\t\"" },
+        { "\x01\x1f", "\"\\u0001\\u001f\"" },
+        { "\xc3\xa9 \xf0\x9f\x98\x80", "\"\xc3\xa9 \xf0\x9f\x98\x80\"" },
+    };
+    csc_str_t text, quoted;
+    unsigned char *out;
+    size_t i;
+
+    (void) state;
+
+    for (i = 0; i < UNIT_COUNT(cases); i++) {
+        text = csc_str(cases[i].text);
+        out = malloc(CSC_JSON_QUOTED(text.len));
+        assert_non_null(out);
+        quoted.data = out;
+        quoted.len = csc_json_quote(text, out);
+        unit_assert_str(quoted, cases[i].want);
+        free(out);
+    }
+
+    out = malloc(CSC_JSON_QUOTED(2));
+    assert_int_equal(
+        csc_json_quote(UNIT_BYTES("\0\x02"), out), CSC_JSON_QUOTED(2));
+    free(out);
+}
+
+
 static void
 test_writer(void **state)
 {
@@ -1041,6 +1079,7 @@ main(void)
         cmocka_unit_test(test_integers),
         cmocka_unit_test(test_elements),
         cmocka_unit_test(test_elements_of_nonsense),
+        cmocka_unit_test(test_quote),
         cmocka_unit_test(test_writer),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_writer_grows),

@@ -120,6 +120,31 @@ test_ms(void **state)
 }
 
 
+static void
+test_bytes(void **state)
+{
+    static const unsigned char want[CSC_UUID_BYTES] = { 0x01, 0x23, 0x45, 0x67,
+        0x89, 0xab, 0xcd, 0xef, 0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54, 0x32,
+        0x10 };
+    unsigned char out[CSC_UUID_BYTES] = { 0 };
+
+    (void) state;
+
+    assert_int_equal(
+        csc_uuid_bytes(csc_str("01234567-89AB-cdef-fedc-ba9876543210"), out),
+        CSC_ERROR);
+    assert_int_equal(
+        csc_uuid_bytes(csc_str("01234567-89ab-cdef-fedc-ba987654321"), out),
+        CSC_ERROR);
+    assert_int_equal(out[0], 0);
+
+    assert_int_equal(
+        csc_uuid_bytes(csc_str("01234567-89ab-cdef-fedc-ba9876543210"), out),
+        CSC_OK);
+    assert_memory_equal(out, want, CSC_UUID_BYTES);
+}
+
+
 /* A later one sorts behind an earlier one, whatever the random bytes are. */
 static void
 test_v7_order(void **state)
@@ -151,6 +176,7 @@ main(void)
         cmocka_unit_test(test_parse),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_is),
+        cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_v7),
         cmocka_unit_test(test_ms),
         cmocka_unit_test(test_v7_order),
