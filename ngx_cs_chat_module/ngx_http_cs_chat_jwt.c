@@ -25,23 +25,23 @@ static ngx_int_t ngx_http_cs_chat_jwt_copy(
     ngx_pool_t *pool, const char *text, ngx_str_t *copy);
 
 
-const ngx_str_t *
-ngx_http_cs_chat_role(ngx_str_t *role)
+ngx_uint_t
+ngx_http_cs_chat_role_valid(ngx_str_t *role)
 {
-    static const ngx_str_t roles[] = { ngx_string("customer"),
-        ngx_string("agent"), ngx_string("super-agent"), ngx_null_string };
+    static ngx_str_t roles[] = { ngx_string("customer"), ngx_string("agent"),
+        ngx_string("super-agent"), ngx_null_string };
 
-    const ngx_str_t *known;
+    ngx_str_t *known;
 
     for (known = roles; known->len; known++) {
         if (role->len == known->len
             && ngx_memcmp(role->data, known->data, known->len) == 0)
         {
-            return known;
+            return 1;
         }
     }
 
-    return NULL;
+    return 0;
 }
 
 
@@ -162,7 +162,7 @@ ngx_http_cs_chat_jwt_claims(ngx_http_cs_chat_jwt_conf_t *conf, jwt_t *jwt,
     text.data = (u_char *) role;
     text.len = ngx_strlen(role);
 
-    if (ngx_http_cs_chat_role(&text) == NULL) {
+    if (!ngx_http_cs_chat_role_valid(&text)) {
         return NGX_DECLINED;
     }
 

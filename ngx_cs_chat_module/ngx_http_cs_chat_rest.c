@@ -1,5 +1,4 @@
 #include "ngx_http_cs_chat_rest.h"
-#include "ngx_http_cs_chat_address.h"
 #include "ngx_http_cs_chat_metrics.h"
 
 
@@ -47,7 +46,7 @@ ngx_http_cs_chat_ctx(ngx_http_request_t *r)
 }
 
 
-/* Nobody waits for an answer any more, and no socket has come of it. */
+/* The client left: nobody waits for the answer any more. */
 
 static void
 ngx_http_cs_chat_cleanup(void *data)
@@ -58,11 +57,6 @@ ngx_http_cs_chat_cleanup(void *data)
 
     ngx_http_cs_chat_bus_cancel(ctx->call);
     ctx->call = NULL;
-
-    if (ctx->address) {
-        ngx_http_cs_chat_address_release(
-            ngx_http_cs_chat_bus_zone(), ctx->address);
-    }
 }
 
 

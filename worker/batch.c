@@ -5,7 +5,7 @@
 #include "op.h"
 #include "reply.h"
 
-static void batch_send(batch_t *batch);
+static void batch_next(batch_t *batch);
 
 static void
 batch_queue_init(batch_queue_t *queue)
@@ -76,29 +76,37 @@ batch_replies(batch_t *batch, const PGresult *result)
     }
 }
 
+/* One that the database has answered. */
 static void
-batch_measure(batch_t *batch)
+batch_answered(batch_t *batch, batch_item_t *item)
 {
-    uint64_t now = uv_hrtime();
-    size_t i;
+    csc_metrics_observe(&batch->times, CSC_METRIC_US,
+        (uv_hrtime() - item->received) / 1000);
+    free(item);
+}
+
+/* Lets go of those that were answered, and of the batch where all were. */
+static void
+batch_keep_unanswered(batch_t *batch)
+{
+    size_t i, kept = 0;
 
     for (i = 0; i < batch->count; i++) {
-        csc_metrics_observe(&batch->times, CSC_METRIC_US,
-            (now - batch->items[i]->request->received) / 1000);
+        if (batch->items[i]->request != NULL) {
+            batch->items[kept++] = batch->items[i];
+        } else {
+            batch_answered(batch, batch->items[i]);
+        }
     }
+
+    batch->count = kept;
 }
 
 static void
-batch_on_done(void *data, db_status_e status, const PGresult *result)
+batch_end(batch_t *batch, db_status_e status)
 {
-    batch_t *batch = data;
     size_t i, count = batch->count;
     batch_item_t *item;
-
-    if (status == DB_OK) {
-        batch_measure(batch);
-        batch->kind->answer(batch, result);
-    }
 
     for (i = 0; i < count; i++) {
         item = batch->items[i];
@@ -112,28 +120,62 @@ batch_on_done(void *data, db_status_e status, const PGresult *result)
         if (item->request != NULL) {
             reply_status(item->request, status);
         }
-        free(item);
+
+        if (status == DB_OK) {
+            batch_answered(batch, item);
+        } else {
+            free(item);
+        }
     }
 
     batch->count = 0;
-    batch_send(batch);
+}
+
+static void
+batch_on_done(void *data, db_status_e status, const PGresult *result)
+{
+    batch_t *batch = data;
+
+    if (status == DB_OK) {
+        batch->way->answer(batch, result);
+    }
+
+    if (batch->way->rest != NULL && (status == DB_OK || status == DB_FAILED)) {
+        batch->way = batch->way->rest;
+        batch_keep_unanswered(batch);
+    } else {
+        batch_end(batch, status);
+    }
+
+    batch_next(batch);
 }
 
 /* --- the question --- */
 
 void
-batch_array(const batch_t *batch, db_query_t *query,
+batch_array(const batch_t *batch, db_query_t *query, db_type_e type,
     csc_str_t (*element)(const batch_item_t *item))
 {
-    buffer_t *value = db_value(query);
     size_t i;
 
-    buffer_array(value);
+    db_array(query, type, batch->asked);
     for (i = 0; i < batch->count; i++) {
-        buffer_element(value, element(batch->items[i]));
+        if (batch->items[i]->asked) {
+            db_array_str(query, type, element(batch->items[i]));
+        }
     }
-    buffer_array_close(value);
-    db_value_end(query);
+    db_array_end(query);
+}
+
+csc_str_t
+batch_id(const batch_item_t *item)
+{
+    csc_str_t id;
+
+    id.data = (unsigned char *) item->id;
+    id.len = CSC_UUID_LEN;
+
+    return id;
 }
 
 csc_str_t
@@ -148,7 +190,28 @@ batch_user(const batch_item_t *item)
     return item->request->message.user;
 }
 
-/* Moves what is to be sent next to items; those nobody waits for go. */
+csc_str_t
+batch_content(const batch_item_t *item)
+{
+    return item->content;
+}
+
+csc_str_t
+batch_type(const batch_item_t *item)
+{
+    return item->type;
+}
+
+csc_str_t
+batch_client_id(const batch_item_t *item)
+{
+    return item->client_id;
+}
+
+/*
+ * Moves what is to be sent next to items; those nobody waits for go.  Those
+ * whose batch failed need not try the short way.
+ */
 static void
 batch_gather(batch_t *batch)
 {
@@ -156,6 +219,11 @@ batch_gather(batch_t *batch)
     size_t max = alone ? 1 : (size_t) batch->max;
     batch_item_t *item;
     bus_t *bus;
+
+    batch->way = batch->kind;
+    while (alone && batch->way->rest != NULL) {
+        batch->way = batch->way->rest;
+    }
 
     while (batch->count < max) {
         item = batch_shift(alone ? &batch->alone : &batch->waiting);
@@ -170,44 +238,67 @@ batch_gather(batch_t *batch)
             continue;
         }
 
+        item->place = batch->count;
+        item->received = item->request->received;
         batch->items[batch->count++] = item;
+    }
+
+    if (batch->count > 0) {
+        batch->batches++;
+        batch->items_sent += batch->count;
+        csc_metrics_observe(&batch->sizes, CSC_METRIC_PLAIN, batch->count);
     }
 }
 
+/* Sends the batch its way, or, where this is for none of it, the next one. */
 static void
 batch_send(batch_t *batch)
 {
     db_query_t *query;
+    size_t i;
+
+    for (i = 0; i < batch->count; i++) {
+        batch->items[i]->asked = 1;
+    }
+    batch->asked = batch->count;
+
+    query = db_query(batch->way->statement, 0, batch_on_done, batch);
+    if (query != NULL) {
+        batch->way->ask(batch, query);
+    }
+
+    if (batch->asked == 0) {
+        db_drop(query);
+        batch->way = batch->way->rest;
+        batch_send(batch);
+
+    } else if (db_submit(batch->db, query) != CSC_OK) {
+        batch_on_done(batch, DB_UNAVAILABLE, NULL);
+    }
+}
+
+/* What is left of the batch, or else the next one. */
+static void
+batch_next(batch_t *batch)
+{
+    if (batch->count == 0) {
+        batch_gather(batch);
+    }
 
     if (batch->count > 0) {
-        return;
-    }
-
-    batch_gather(batch);
-    if (batch->count == 0) {
-        return;
-    }
-
-    batch->batches++;
-    batch->items_sent += batch->count;
-    csc_metrics_observe(&batch->sizes, CSC_METRIC_PLAIN, batch->count);
-
-    query = db_query(batch->kind->statement, 0, batch_on_done, batch);
-
-    if (query != NULL) {
-        batch->kind->ask(batch, query);
-    }
-
-    if (db_submit(batch->db, query) != CSC_OK) {
-        batch_on_done(batch, DB_UNAVAILABLE, NULL);
+        batch_send(batch);
     }
 }
 
 static void
 batch_on_check(uv_check_t *check)
 {
+    batch_t *batch = check->data;
+
     uv_check_stop(check);
-    batch_send(check->data);
+    if (batch->count == 0) {
+        batch_next(batch);
+    }
 }
 
 void
@@ -234,8 +325,10 @@ batch_init(batch_t *batch, uv_loop_t *loop, db_t *db, const batch_kind_t *kind,
     batch_queue_init(&batch->waiting);
     batch_queue_init(&batch->alone);
     batch->items = calloc((size_t) max, sizeof(*batch->items));
+    batch->chats = calloc((size_t) max, sizeof(*batch->chats));
 
-    return batch->items != NULL && uv_check_init(loop, &batch->check) == 0
+    return batch->items != NULL && batch->chats != NULL
+                   && uv_check_init(loop, &batch->check) == 0
                ? CSC_OK
                : CSC_ERROR;
 }
@@ -258,4 +351,7 @@ batch_free(batch_t *batch)
     }
 
     free(batch->items);
+    free(batch->chats);
+    buffer_free(&batch->body);
+    buffer_free(&batch->topics);
 }

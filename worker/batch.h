@@ -22,8 +22,19 @@ typedef struct batch_item_s {
     csc_str_t content;                  /* views of the request */
     csc_str_t type;
     csc_str_t client_id; /* data NULL: none */
-    csc_str_t seq;       /* of a mark, as digits */
+    int64_t seq;         /* of a mark */
+    uint64_t received;   /* uv_hrtime(), ns */
+    size_t place;        /* in the batch */
+    unsigned asked : 1;  /* the statement is about it */
 } batch_item_t;
+
+/* The messages of one chat, which stand side by side in the batch. */
+typedef struct {
+    size_t first;
+    size_t count;
+    const batch_item_t *writer; /* of the last one */
+    const batch_item_t *other;  /* the other writer's last one, or NULL */
+} batch_chat_t;
 
 typedef struct {
     batch_item_t *head;
@@ -33,19 +44,24 @@ typedef struct {
 
 struct batch_s;
 
-/* What a batch is made of. */
-typedef struct {
+/* What a batch is made of, and the way it takes. */
+typedef struct batch_kind_s {
     statement_e statement;
-    void (*ask)(const struct batch_s *batch, db_query_t *query);
+    /* Adds the parameters.  It may change the order, and leave some out. */
+    void (*ask)(struct batch_s *batch, db_query_t *query);
     void (*answer)(struct batch_s *batch, const PGresult *result);
+    /* takes those that this one did not answer, or all where it failed */
+    const struct batch_kind_s *rest;
 } batch_kind_t;
 
+extern const batch_kind_t batch_store;    /* batch_store.c */
 extern const batch_kind_t batch_messages; /* batch_messages.c */
 extern const batch_kind_t batch_marks;    /* batch_marks.c */
 extern const batch_kind_t batch_users;    /* batch_users.c */
 
 typedef struct batch_s {
     const batch_kind_t *kind;
+    const batch_kind_t *way; /* that the batch just now takes */
     db_t *db;
     uint64_t max;
     uv_check_t check; /* end of the loop's turn: what it read is a batch */
@@ -53,6 +69,11 @@ typedef struct batch_s {
     batch_queue_t alone;  /* their batch failed: one by one */
     batch_item_t **items; /* on the way; room for max */
     size_t count;
+    size_t asked;
+    batch_chat_t *chats; /* of batch_store; room for max */
+    size_t chat_count;
+    buffer_t body; /* an event that is being made, and for whom it is */
+    buffer_t topics;
     uint64_t batches;
     uint64_t items_sent;
     csc_histogram_t sizes; /* of batches */
@@ -70,12 +91,16 @@ void batch_free(batch_t *batch);
 
 /* --- for the kinds --- */
 
-/* Adds an array as a parameter: one element for each item, in order. */
-void batch_array(const batch_t *batch, db_query_t *query,
+/* Adds an array as a parameter: an element for each that is asked, in order. */
+void batch_array(const batch_t *batch, db_query_t *query, db_type_e type,
     csc_str_t (*element)(const batch_item_t *item));
 
+csc_str_t batch_id(const batch_item_t *item);
 csc_str_t batch_chat(const batch_item_t *item);
 csc_str_t batch_user(const batch_item_t *item);
+csc_str_t batch_content(const batch_item_t *item);
+csc_str_t batch_type(const batch_item_t *item);
+csc_str_t batch_client_id(const batch_item_t *item); /* data NULL: none */
 
 /*
  * The item that a row of the result is about, NULL where there is none.  Once

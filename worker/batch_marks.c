@@ -6,18 +6,19 @@
 #include "op.h"
 #include "reply.h"
 
-static csc_str_t
-batch_seq(const batch_item_t *item)
-{
-    return item->seq;
-}
-
 static void
-batch_marks_ask(const batch_t *batch, db_query_t *query)
+batch_marks_ask(batch_t *batch, db_query_t *query)
 {
-    batch_array(batch, query, batch_chat);
-    batch_array(batch, query, batch_user);
-    batch_array(batch, query, batch_seq);
+    size_t i;
+
+    batch_array(batch, query, DB_UUID, batch_chat);
+    batch_array(batch, query, DB_UUID, batch_user);
+
+    db_array(query, DB_BIGINT, batch->count);
+    for (i = 0; i < batch->count; i++) {
+        db_array_int(query, DB_BIGINT, batch->items[i]->seq);
+    }
+    db_array_end(query);
 }
 
 /* The events first: the socket that they are not for stands in the request. */
@@ -49,4 +50,4 @@ batch_marks_answer(batch_t *batch, const PGresult *result)
 }
 
 const batch_kind_t batch_marks = { STATEMENT_CHATS_READ, batch_marks_ask,
-    batch_marks_answer };
+    batch_marks_answer, NULL };

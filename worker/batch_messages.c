@@ -1,4 +1,4 @@
-/* Messages as a batch. */
+/* Messages of every kind as a batch: the thorough way. */
 
 #include <string.h>
 
@@ -6,44 +6,15 @@
 #include "op.h"
 #include "reply.h"
 
-static csc_str_t
-batch_id(const batch_item_t *item)
-{
-    csc_str_t id;
-
-    id.data = (unsigned char *) item->id;
-    id.len = CSC_UUID_LEN;
-
-    return id;
-}
-
-static csc_str_t
-batch_content(const batch_item_t *item)
-{
-    return item->content;
-}
-
-static csc_str_t
-batch_type(const batch_item_t *item)
-{
-    return item->type;
-}
-
-static csc_str_t
-batch_client_id(const batch_item_t *item)
-{
-    return item->client_id;
-}
-
 static void
-batch_messages_ask(const batch_t *batch, db_query_t *query)
+batch_messages_ask(batch_t *batch, db_query_t *query)
 {
-    batch_array(batch, query, batch_id);
-    batch_array(batch, query, batch_chat);
-    batch_array(batch, query, batch_user);
-    batch_array(batch, query, batch_content);
-    batch_array(batch, query, batch_type);
-    batch_array(batch, query, batch_client_id);
+    batch_array(batch, query, DB_UUID, batch_id);
+    batch_array(batch, query, DB_UUID, batch_chat);
+    batch_array(batch, query, DB_UUID, batch_user);
+    batch_array(batch, query, DB_TEXT, batch_content);
+    batch_array(batch, query, DB_TEXT, batch_type);
+    batch_array(batch, query, DB_TEXT, batch_client_id);
 }
 
 static void
@@ -91,4 +62,4 @@ batch_messages_answer(batch_t *batch, const PGresult *result)
 }
 
 const batch_kind_t batch_messages = { STATEMENT_MESSAGES_SEND,
-    batch_messages_ask, batch_messages_answer };
+    batch_messages_ask, batch_messages_answer, NULL };

@@ -3,10 +3,10 @@
 #include "batch.h"
 
 static void
-batch_users_ask(const batch_t *batch, db_query_t *query)
+batch_users_ask(batch_t *batch, db_query_t *query)
 {
-    batch_array(batch, query, batch_user);
+    batch_array(batch, query, DB_UUID, batch_user);
 }
 
 const batch_kind_t batch_users = { STATEMENT_USERS_SELF, batch_users_ask,
-    batch_replies };
+    batch_replies, NULL };

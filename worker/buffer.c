@@ -1,6 +1,9 @@
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../common/csc_json.h"
 #include "buffer.h"
 
 #define BUFFER_FIRST 512
@@ -55,6 +58,31 @@ void
 buffer_append_text(buffer_t *buffer, const char *text)
 {
     buffer_append(buffer, text, strlen(text));
+}
+
+void
+buffer_append_number(buffer_t *buffer, uint64_t number)
+{
+    char text[24];
+
+    buffer_append(buffer, text,
+        (size_t) snprintf(text, sizeof(text), "%" PRIu64, number));
+}
+
+void
+buffer_append_json(buffer_t *buffer, csc_str_t text)
+{
+    unsigned char *out;
+
+    if (text.data == NULL) {
+        buffer_append_text(buffer, "null");
+        return;
+    }
+
+    out = buffer_reserve(buffer, CSC_JSON_QUOTED(text.len));
+    if (out != NULL) {
+        buffer->used += csc_json_quote(text, out);
+    }
 }
 
 void

@@ -24,6 +24,12 @@ void buffer_append_str(buffer_t *buffer, csc_str_t text);
 
 void buffer_append_text(buffer_t *buffer, const char *text);
 
+/* A number in decimal digits. */
+void buffer_append_number(buffer_t *buffer, uint64_t number);
+
+/* A text as a JSON string, or null where its data is NULL. */
+void buffer_append_json(buffer_t *buffer, csc_str_t text);
+
 /* A NUL behind the content, counted in used. */
 void buffer_end(buffer_t *buffer);
 

@@ -16,7 +16,7 @@
 #include "log.h"
 #include "statements.h"
 
-#define DB_MAX_PARAMETERS 8
+#define DB_MAX_PARAMETERS 12
 
 typedef enum {
     DB_OK,          /* committed; there is a result */
@@ -43,7 +43,9 @@ typedef struct db_query_s {
     PGresult *result;       /* held back until the transaction's end */
     int parameters;
     size_t offsets[DB_MAX_PARAMETERS]; /* SIZE_MAX: NULL */
-    buffer_t values;                   /* NUL-terminated texts */
+    int lengths[DB_MAX_PARAMETERS];    /* of what is binary */
+    int formats[DB_MAX_PARAMETERS];    /* 0: a NUL-terminated text, 1: binary */
+    buffer_t values;
 } db_query_t;
 
 typedef struct {
@@ -132,6 +134,28 @@ void db_null(db_query_t *query);
 
 /* The numbers below n that are marked, as an array. */
 void db_marked(db_query_t *query, const unsigned char *marked, unsigned n);
+
+/* Types of an array's elements; the values are PostgreSQL's own numbers. */
+typedef enum {
+    DB_BOOL = 16,
+    DB_BIGINT = 20,
+    DB_INT = 23,
+    DB_TEXT = 25,
+    DB_UUID = 2950
+} db_type_e;
+
+/*
+ * An array of count elements, which follow; in binary, as PostgreSQL reads
+ * large ones faster.  The query is not NULL.
+ */
+void db_array(db_query_t *query, db_type_e type, size_t count);
+
+/* A text or the text of a UUID; data NULL: NULL. */
+void db_array_str(db_query_t *query, db_type_e type, csc_str_t value);
+/* A number or a truth value. */
+void db_array_int(db_query_t *query, db_type_e type, int64_t value);
+
+void db_array_end(db_query_t *query);
 
 /* Begins and ends a value that is written to the query's own buffer. */
 buffer_t *db_value(db_query_t *query); /* not for NULL */

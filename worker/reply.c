@@ -151,11 +151,8 @@ reply_row_fault(request_t *request, const PGresult *result, int row)
 /* --- success --- */
 
 static void
-reply_envelope(csc_json_writer_t *w, const PGresult *result, int row)
+reply_envelope(csc_json_writer_t *w, csc_str_t body, csc_str_t sentence)
 {
-    csc_str_t body = reply_column(result, row, OUTCOME_BODY);
-    csc_str_t sentence = reply_column(result, row, OUTCOME_ERROR);
-
     csc_json_object(w);
     csc_json_key(w, "success");
     csc_json_bool(w, 1);
@@ -183,7 +180,7 @@ reply_optional(csc_json_writer_t *w, const char *name, csc_str_t value)
 
 static void
 reply_ack(csc_json_writer_t *w, const request_t *request,
-    const PGresult *result, int row)
+    const message_t *message, int duplicate)
 {
     csc_json_object(w);
     csc_json_key(w, "type");
@@ -191,15 +188,31 @@ reply_ack(csc_json_writer_t *w, const request_t *request,
     csc_json_key(w, "data");
     csc_json_object(w);
     reply_optional(w, "clientId", request->client_id);
-    reply_optional(w, "id", reply_column(result, row, OUTCOME_ID));
-    reply_optional(w, "chatId", reply_column(result, row, OUTCOME_CHAT));
+    reply_optional(w, "id", message->id);
+    reply_optional(w, "chatId", message->chat);
     csc_json_key(w, "seq");
-    csc_json_int(w, (int64_t) reply_seq(result, row));
-    reply_optional(w, "timestamp", reply_column(result, row, OUTCOME_TS));
+    csc_json_int(w, (int64_t) message->seq);
+    reply_optional(w, "timestamp", message->ts);
     csc_json_key(w, "duplicate");
-    csc_json_bool(w, *PQgetvalue(result, row, OUTCOME_DUPLICATE) == 't');
+    csc_json_bool(w, duplicate);
     csc_json_end_object(w);
     csc_json_end_object(w);
+}
+
+static void
+reply_ack_row(csc_json_writer_t *w, const request_t *request,
+    const PGresult *result, int row)
+{
+    message_t message;
+
+    memset(&message, 0, sizeof(message));
+    message.id = reply_column(result, row, OUTCOME_ID);
+    message.chat = reply_column(result, row, OUTCOME_CHAT);
+    message.seq = reply_seq(result, row);
+    message.ts = reply_column(result, row, OUTCOME_TS);
+
+    reply_ack(w, request, &message,
+        *PQgetvalue(result, row, OUTCOME_DUPLICATE) == 't');
 }
 
 /* "joined", "left", or one chat of "resumed", whose whole the module writes. */
@@ -265,10 +278,11 @@ reply_row(request_t *request, const PGresult *result, int row, csc_str_t replay)
     csc_json_reset(w);
 
     if (!request->message.ws) {
-        reply_envelope(w, result, row);
+        reply_envelope(w, reply_column(result, row, OUTCOME_BODY),
+            reply_column(result, row, OUTCOME_ERROR));
 
     } else if (request->op == CSC_OP_MESSAGES_SEND) {
-        reply_ack(w, request, result, row);
+        reply_ack_row(w, request, result, row);
 
     } else if (request->op == CSC_OP_TYPING_START
                || request->op == CSC_OP_TYPING_STOP
@@ -291,6 +305,26 @@ reply_row(request_t *request, const PGresult *result, int row, csc_str_t replay)
 }
 
 void
+reply_stored(request_t *request, const message_t *message, csc_str_t json)
+{
+    csc_json_writer_t *w = request->ops->writer;
+    csc_str_t none = CSC_STR_NULL;
+    csc_bus_message_t reply;
+
+    memset(&reply, 0, sizeof(reply));
+    csc_json_reset(w);
+
+    if (request->message.ws) {
+        request->client_id = message->client_id;
+        reply_ack(w, request, message, 0);
+    } else {
+        reply_envelope(w, json, none);
+    }
+
+    reply_written(request, &reply, 201);
+}
+
+void
 reply_user(request_t *request, int status, csc_str_t id, csc_str_t role,
     csc_str_t username, csc_str_t body)
 {
@@ -308,29 +342,6 @@ reply_user(request_t *request, int status, csc_str_t id, csc_str_t role,
     reply.name.data = name;
     reply.name.len = csc_pct_encode(username, name);
     reply_send(request, &reply, status, body);
-}
-
-void
-reply_data(request_t *request, const buffer_t *data)
-{
-    csc_json_writer_t *w = request->ops->writer;
-    csc_str_t body = { data->used, data->data };
-    csc_bus_message_t reply;
-
-    if (data->failed) {
-        reply_error(request, CSC_E_INTERNAL_ERROR);
-        return;
-    }
-
-    memset(&reply, 0, sizeof(reply));
-    csc_json_reset(w);
-    csc_json_object(w);
-    csc_json_key(w, "success");
-    csc_json_bool(w, 1);
-    csc_json_key(w, "data");
-    csc_json_raw(w, body);
-    csc_json_end_object(w);
-    reply_written(request, &reply, 200);
 }
 
 void

@@ -6,6 +6,7 @@
 #ifndef REPLY_H
 #define REPLY_H
 
+#include "message.h"
 #include "op.h"
 
 /* Each of these answers the request and is done with it (bus_finish()). */
@@ -25,12 +26,12 @@ void reply_status(request_t *request, db_status_e status);
 void reply_row(
     request_t *request, const PGresult *result, int row, csc_str_t replay);
 
+/* The message, which was stored just now; json is how the API shows it. */
+void reply_stored(request_t *request, const message_t *message, csc_str_t json);
+
 /* The user alone, from which the module makes the answer with a token. */
 void reply_user(request_t *request, int status, csc_str_t id, csc_str_t role,
     csc_str_t username, csc_str_t body);
-
-/* A success with this data, which is JSON, over HTTP. */
-void reply_data(request_t *request, const buffer_t *data);
 
 /* A success that has no body. */
 void reply_empty(request_t *request, int status);

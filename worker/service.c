@@ -245,7 +245,7 @@ service_init(service_t *service, const redis_address_t *address)
                           &service->bus, &service->db, ops)
                           == CSC_OK
                    && batch_init(&service->messages, loop, &service->db,
-                          &batch_messages, service->config->max_batch)
+                          &batch_store, service->config->max_batch)
                           == CSC_OK
                    && batch_init(&service->marks, loop, &service->db,
                           &batch_marks, service->config->max_batch)

@@ -14,9 +14,7 @@ typedef enum {
     STATEMENT_USERS_SELF,
     STATEMENT_USERS_LIST,
     STATEMENT_USERS_HIDE,
-    STATEMENT_CHATS_OF_CUSTOMER,
-    STATEMENT_CHATS_OF_AGENT,
-    STATEMENT_CHATS_OF_ALL,
+    STATEMENT_CHATS_LIST,
     STATEMENT_CHATS_CREATE,
     STATEMENT_CHATS_GET,
     STATEMENT_CHATS_SET_STATUS,
@@ -29,6 +27,7 @@ typedef enum {
     STATEMENT_CHATS_TYPING,
     STATEMENT_CHATS_READ,
     STATEMENT_MESSAGES_LIST,
+    STATEMENT_MESSAGES_STORE,
     STATEMENT_MESSAGES_SEND,
     STATEMENT_MESSAGES_REPEAT,
     STATEMENT_AGENTS_AVAILABLE,
@@ -62,7 +61,6 @@ typedef struct {
     const char *sql;
     int parameters;
     int writer;
-    int binary; /* the result has columns of its own, in binary format */
 } statement_t;
 
 extern const statement_t statements[STATEMENT_MAX];

@@ -115,6 +115,16 @@ AS $$
     )::cs_chat.chat_view_event)
 $$;
 
+-- How far a person has read a chat: by their mark (NULL: none), or by writing.
+CREATE OR REPLACE FUNCTION cs_chat.read_seq(
+    c public.chats, person UUID, mark BIGINT)
+RETURNS BIGINT
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT greatest(mark, CASE person WHEN (c).customer_id THEN (c).customer_seq
+                                      WHEN (c).agent_id THEN (c).agent_seq END)
+$$;
+
 -- A chat as one person sees it; read_seq is how far that person has read.
 -- Numbers have no gap and writing reads up to the message written, so that
 -- everything above read_seq is by others and unread.

@@ -1,4 +1,69 @@
--- Messages: those that came after one, and the batch that stores what is sent.
+-- Messages: history, and the batch that stores what is sent.
+
+-- Messages of a chat, oldest first (messages.list).  At most one of p_offset
+-- (from the newest), p_before_seq, p_before_time and p_after_seq is given.
+-- Numbers have no gap, so that every page is a range of them.
+CREATE OR REPLACE FUNCTION cs_chat.messages_list(
+    p_caller UUID, p_chat UUID, p_limit INT, p_offset INT,
+    p_before_seq BIGINT, p_before_time TIMESTAMPTZ, p_after_seq BIGINT)
+RETURNS SETOF cs_chat.outcome
+LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $$
+DECLARE
+    caller_role TEXT;
+    c public.chats;
+    first BIGINT;
+    last BIGINT;
+    body TEXT;
+BEGIN
+    SELECT u.role INTO caller_role FROM public.users u WHERE u.id = p_caller;
+    IF NOT FOUND THEN
+        RETURN NEXT cs_chat.refusal(1, 'INVALID_TOKEN');
+        RETURN;
+    END IF;
+
+    SELECT n.* INTO c FROM public.chats n WHERE n.id = p_chat;
+    IF NOT FOUND OR NOT cs_chat.can_see(
+           p_caller, caller_role, c.customer_id, c.agent_id) THEN
+        RETURN NEXT cs_chat.refusal(1, 'CHAT_NOT_FOUND');
+        RETURN;
+    END IF;
+
+    IF p_after_seq IS NOT NULL THEN
+        first := least(p_after_seq, c.last_seq) + 1;
+        last := first + p_limit - 1;
+    ELSE
+        IF p_before_time IS NOT NULL THEN
+            SELECT m.seq INTO last
+              FROM public.messages m
+             WHERE m.chat_id = p_chat
+               AND m.created_at < timezone('UTC', p_before_time)
+             ORDER BY m.seq DESC
+             LIMIT 1;
+            last := coalesce(last, 0);
+        ELSIF p_before_seq IS NOT NULL THEN
+            last := least(p_before_seq - 1, c.last_seq);
+        ELSE
+            last := c.last_seq - coalesce(p_offset, 0);
+        END IF;
+        first := last - p_limit + 1;
+    END IF;
+
+    SELECT string_agg(cs_chat.message_json(m, su)::TEXT, ',' ORDER BY m.seq)
+      INTO body
+      FROM public.messages m
+      JOIN public.users su ON su.id = m.sender_id
+     WHERE m.chat_id = p_chat AND m.seq BETWEEN first AND last;
+
+    RETURN NEXT cs_chat.success(200, '[' || coalesce(body, '') || ']',
+        chat => p_chat, seq => c.last_seq);
+END
+$$;
 
 -- Messages of a chat after p_after, at most 500, as the events that brought
 -- them, for those who see the chat now (messages.repeat).
@@ -28,6 +93,97 @@ BEGIN
 END
 $$;
 
+-- The short way for what nearly every message is (messages.store): written by
+-- the customer or the agent of an active chat, in whose hands it stays, and
+-- new.  What is not so is left to messages_send(): of such a chat nothing is
+-- stored and no row returned, and nothing at all where a message was stored
+-- before.  Both store and tell the same of the same messages.
+--
+-- The i-th of the first arrays is a chat, in the order of ids: the place of
+-- its last message in the arrays behind them, who wrote that one, the other
+-- who writes to it in this batch (NULL: nobody), and how many messages come
+-- after the last of theirs.  The messages stand chat by chat: the place of the
+-- chat, and whether the other wrote it.  A row comes for each chat: the number
+-- of its last message, from which those of the others follow.
+--
+-- Planned once a session, with the settings that the session that writes has
+-- anyway: to set and to reset them here would cost as much as a message.
+CREATE OR REPLACE FUNCTION cs_chat.messages_store(
+    p_chats UUID[], p_stops INT[], p_writers UUID[], p_others UUID[],
+    p_behind INT[], p_ids UUID[], p_places INT[], p_by_other BOOLEAN[],
+    p_contents TEXT[], p_types TEXT[], p_client_ids TEXT[])
+RETURNS SETOF cs_chat.stored
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+    at CONSTANT TIMESTAMP := cs_chat.utc_now();
+    stamp CONSTANT TEXT := cs_chat.rfc3339(at);
+    before BIGINT[];
+    answers cs_chat.stored[];
+    answer cs_chat.stored;
+    c RECORD;
+BEGIN
+    FOR c IN
+        UPDATE public.chats n
+           SET last_seq = n.last_seq + w.count,
+               updated_at = at,
+               customer_seq = CASE n.customer_id
+                   WHEN w.writer THEN n.last_seq + w.count
+                   WHEN w.other THEN n.last_seq + w.count - w.behind
+                   ELSE n.customer_seq
+               END,
+               agent_seq = CASE n.agent_id
+                   WHEN w.writer THEN n.last_seq + w.count
+                   WHEN w.other THEN n.last_seq + w.count - w.behind
+                   ELSE n.agent_seq
+               END
+          FROM (SELECT i.place::INT, i.id, i.stop, i.writer, i.other, i.behind,
+                       i.stop - coalesce(p_stops[i.place - 1], 0) AS count,
+                       u.name, u.role, u.avatar, o.name AS other_name,
+                       o.role AS other_role, o.avatar AS other_avatar
+                  FROM unnest(p_chats, p_stops, p_writers, p_others, p_behind)
+                       WITH ORDINALITY
+                       AS i (id, stop, writer, other, behind, place)
+                  JOIN public.users u ON u.id = i.writer
+                  LEFT JOIN public.users o ON o.id = i.other) w
+         WHERE n.id = w.id AND coalesce(n.status, 'active') = 'active'
+           AND w.writer IN (n.customer_id, n.agent_id)
+           AND (w.other IS NULL OR w.other IN (n.customer_id, n.agent_id))
+        RETURNING w.place, n.last_seq, n.customer_id, n.agent_id, w.stop,
+                  w.name, w.role, w.avatar, w.other_name, w.other_role,
+                  w.other_avatar
+    LOOP
+        before[c.place] := c.last_seq - c.stop;
+        answers := answers || ROW(c.place, c.last_seq, stamp, c.customer_id,
+            c.agent_id, c.name, c.role, c.avatar, c.other_name, c.other_role,
+            c.other_avatar)::cs_chat.stored;
+    END LOOP;
+
+    IF answers IS NULL THEN
+        RETURN;
+    END IF;
+
+    INSERT INTO public.messages (id, chat_id, sender_id, content,
+                                 message_type, created_at, seq, client_id)
+    SELECT m.id, p_chats[m.place],
+           CASE WHEN m.by_other THEN p_others[m.place]
+                ELSE p_writers[m.place] END,
+           m.content, m.type, at, before[m.place] + m.n, m.client_id
+      FROM unnest(p_ids, p_places, p_by_other, p_contents, p_types,
+                  p_client_ids)
+           WITH ORDINALITY
+           AS m (id, place, by_other, content, type, client_id, n)
+     WHERE before[m.place] IS NOT NULL;
+
+    FOREACH answer IN ARRAY answers LOOP
+        RETURN NEXT answer;
+    END LOOP;
+EXCEPTION
+    WHEN unique_violation THEN
+        RETURN;
+END
+$$;
+
 -- Stores a batch of messages (messages.send), the i-th of every array being
 -- one request: the id it is to have, chat, sender, content, type and clientId
 -- (NULL: none).  Any number of them may be of one chat, in order.  For each a
@@ -36,8 +192,8 @@ $$;
 -- reopened the chat, new_message last, so that those who lose sight of the
 -- chat do not get it.
 --
--- Two statements: the first locks the chats in the order of their ids, so
--- that batches can't deadlock; the second sees what was committed until then,
+-- The first statements lock the chats, in the order of their ids so that
+-- batches can't deadlock, and the senders; the last sees what was committed until then,
 -- decides, stores and answers for all rows at once.  Its steps:
 --   input     the requests, and the first row of the batch with the same id
 --   known     what the database knows of them.  copy_of: the first row that
@@ -69,6 +225,10 @@ BEGIN
     PERFORM FROM public.chats c
       WHERE c.id = ANY (p_chats)
       ORDER BY c.id FOR NO KEY UPDATE;
+    -- messages have no foreign keys
+    PERFORM FROM public.users u
+      WHERE u.id = ANY (p_senders)
+      ORDER BY u.id FOR KEY SHARE;
 
     at := cs_chat.utc_now();
     stamp := cs_chat.rfc3339(at);

@@ -88,6 +88,35 @@ is "$(at_once "SELECT cs_chat.chats_delete(t.id('anna'), t.id('c40'))" \
               "$(send c40 carl NULL 'status, code' "$random")")" \
     '404|CHAT_NOT_FOUND' 'a message to a chat that is being deleted'
 
+# Messages have no foreign keys: who deletes waits for what is being stored.
+"${run[@]}" -c "SELECT t.chat('gone', 'carl', 'anna')" -c "
+    CREATE FUNCTION t.fires(who TEXT) RETURNS TEXT LANGUAGE plpgsql AS \$\$
+    BEGIN
+        DELETE FROM public.chat_reads WHERE user_id = t.id(who);
+        DELETE FROM public.users WHERE id = t.id(who);
+        RETURN 'gone';
+    EXCEPTION WHEN foreign_key_violation THEN
+        RETURN 'stays';
+    END
+    \$\$" >/dev/null
+# $1 chat, $2 sender
+store() {
+    echo "SELECT seq FROM cs_chat.messages_store(t.ids('$1'), '{1}',
+        t.ids('$2'), ARRAY[NULL]::UUID[], '{0}', ARRAY[$random], '{1}', '{f}',
+        '{hello}', '{text}', '{NULL}')"
+}
+
+is "$(at_once "$(send gone sue NULL 1 "$random")" "SELECT t.fires('sue')")" \
+    stays 'who writes just then can not be deleted'
+is "$("${run[@]}" -c "$(store gone anna)" -c "SELECT t.fires('anna')" \
+    | tr '\n' ' ')" '2 stays ' 'nor who wrote the short way'
+is "$(at_once "$(store gone carl)" "DELETE FROM public.chats
+        WHERE id = t.id('gone') RETURNING last_seq")" 3 \
+    'a chat is deleted after the message that is being stored'
+is "$("${run[@]}" -c "SELECT count(*) FROM public.messages
+    WHERE chat_id = t.id('gone')")" 0 'which goes with it'
+"${run[@]}" -c "DELETE FROM t.chats WHERE name = 'gone'"
+
 # Marks of two tabs, of which the second waits for the row of the first.
 mark() {
     echo "SELECT kind, seq FROM cs_chat.chats_read(t.ids('marked'),

@@ -33,9 +33,8 @@ sub wait_for {
     my ($class, $server, $condition, $seconds) = @_;
     my $metrics;
 
-    # a connection may end with its process
     return wait_until($seconds // 10, sub {
-        $metrics = eval { $class->get($server) } or return 0;
+        $metrics = $class->get($server);
         return $condition->($metrics);
     }) ? $metrics : undef;
 }
