@@ -20,20 +20,21 @@ typedef struct {
     char *log_level_name;
     char *server_mode;
 
-    uint64_t readers;           /* sessions for reading */
-    uint64_t max_queue;         /* requests in the worker at once */
-    uint64_t max_queue_size;    /* bytes of these */
-    uint64_t redis_buffer;      /* bytes that wait for Redis */
-    uint64_t max_batch;         /* messages in a statement */
-    uint64_t password_queue;    /* password jobs waiting or running */
-    uint64_t statement_timeout; /* ms */
-    uint64_t connect_timeout;   /* ms */
-    uint64_t shutdown_timeout;  /* ms */
-    uint64_t hang_timeout;      /* ms */
-    uint64_t presence_grace;    /* ms */
-    uint64_t presence_lease;    /* ms */
-    uint64_t presence_interval; /* ms */
-    uint64_t metrics_interval;  /* ms; 0: none */
+    uint64_t readers;            /* sessions for reading */
+    uint64_t max_queue;          /* requests in the worker at once */
+    uint64_t max_queue_size;     /* bytes of these */
+    uint64_t redis_buffer;       /* bytes that wait for Redis */
+    uint64_t max_batch;          /* messages in a statement */
+    uint64_t password_queue;     /* password jobs waiting or running */
+    uint64_t password_processes; /* that hash; 0: one per processor */
+    uint64_t statement_timeout;  /* ms */
+    uint64_t connect_timeout;    /* ms */
+    uint64_t shutdown_timeout;   /* ms */
+    uint64_t hang_timeout;       /* ms */
+    uint64_t presence_grace;     /* ms */
+    uint64_t presence_lease;     /* ms */
+    uint64_t presence_interval;  /* ms */
+    uint64_t metrics_interval;   /* ms; 0: none */
 
     log_level_e log_level;
 } config_t;

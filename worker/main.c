@@ -10,7 +10,7 @@
 #include "check.h"
 #include "config.h"
 #include "migrate.h"
-#include "password.h"
+#include "password_process.h"
 #include "redis_address.h"
 #include "service.h"
 
@@ -149,6 +149,10 @@ main(int argc, char **argv)
     config_t config;
     char error[MAIN_ERROR];
     int rc;
+
+    if (argc == 2 && strcmp(argv[1], PASSWORD_PROCESS_MODE) == 0) {
+        return password_process_run();
+    }
 
     rc = config_load(&config, &arguments, argc, argv, error, sizeof(error));
 

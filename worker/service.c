@@ -146,6 +146,7 @@ service_on_stopped(void *data)
     batch_stop(&service->users);
     metrics_stop(&service->metrics);
     db_stop(&service->db);
+    passwords_stop(&service->passwords);
     bus_stop(&service->bus);
     /* these still end it when Redis does not take what is written */
     uv_unref((uv_handle_t *) &service->deadline);
@@ -254,7 +255,8 @@ service_init(service_t *service, const redis_address_t *address)
                           &batch_users, service->config->max_batch)
                           == CSC_OK
                    && passwords_init(&service->passwords, loop,
-                          service->config->password_queue)
+                          service->config->password_queue,
+                          service->config->password_processes)
                           == CSC_OK
                    && metrics_init(
                           &service->metrics, loop, service->config, &parts)
@@ -273,6 +275,7 @@ service_free(service_t *service)
     batch_free(&service->users);
     metrics_free(&service->metrics);
     presence_free(&service->presence);
+    passwords_free(&service->passwords);
     db_free(&service->db);
     bus_free(&service->bus);
     free(service);
