@@ -99,7 +99,8 @@ install: build ## to DESTDIR and PREFIX (/usr)
 	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)
 	install -m 644 $(wildcard docs/*) $(DESTDIR)$(DOCDIR)/docs
 	install -m 644 nginx.conf.example worker/worker.conf.example \
-		$(DESTDIR)$(DOCDIR)/examples
+		packaging/grafana-dashboard.json packaging/prometheus.yml \
+		packaging/prometheus-alerts.yml $(DESTDIR)$(DOCDIR)/examples
 
 .PHONY: clean
 clean: ## what was built; the data in run/ stays

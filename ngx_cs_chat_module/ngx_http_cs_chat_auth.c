@@ -53,7 +53,7 @@ ngx_http_cs_chat_send_token(ngx_http_request_t *r, csc_bus_message_t *reply)
     claims.username.data = ngx_pnalloc(r->pool, reply->name.len + 1);
 
     if (claims.username.data == NULL
-        || !ngx_http_cs_chat_role_valid(&claims.role)
+        || ngx_http_cs_chat_role(&claims.role) == NULL
         || csc_pct_decode(reply->name, 0, claims.username.data, &len) != CSC_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -407,7 +407,7 @@ ngx_http_cs_chat_ticket_claims(ngx_http_request_t *r, redisReply *reply)
         || csc_pct_decode(ngx_http_cs_chat_view(rest), 0, rest.data, &len)
                != CSC_OK
         || !csc_uuid_is(ngx_http_cs_chat_view(user))
-        || !ngx_http_cs_chat_role_valid(&role)
+        || ngx_http_cs_chat_role(&role) == NULL
         || key.len != NGX_HTTP_CS_CHAT_TOKEN_KEY_LEN)
     {
         return NGX_DECLINED;

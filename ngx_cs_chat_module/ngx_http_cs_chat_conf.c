@@ -64,6 +64,9 @@ static ngx_http_cs_chat_range_t output_limit = { NGX_HTTP_CS_CHAT_SIZE, 65536,
 static ngx_http_cs_chat_range_t sockets_per_user = { NGX_HTTP_CS_CHAT_NUMBER, 1,
     100000, "a number from 1 to 100000" };
 
+static ngx_http_cs_chat_range_t sockets_per_address = { NGX_HTTP_CS_CHAT_NUMBER,
+    0, 1000000, "a number from 0 to 1000000" };
+
 static ngx_http_cs_chat_range_t pending_limit = { NGX_HTTP_CS_CHAT_NUMBER, 1,
     100000, "a number from 1 to 100000" };
 
@@ -195,6 +198,10 @@ ngx_command_t ngx_http_cs_chat_commands[] = {
     { ngx_string("cs_chat_sockets_per_user"), ANYWHERE | NGX_CONF_TAKE12,
         ngx_http_cs_chat_set_sockets, NGX_HTTP_LOC_CONF_OFFSET,
         IN_LOC(sockets_per_user), &sockets_per_user },
+
+    { ngx_string("cs_chat_sockets_per_address"), ANYWHERE | NGX_CONF_TAKE1,
+        ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
+        IN_LOC(sockets_per_address), &sockets_per_address },
 
     { ngx_string("cs_chat_pending_limit"), ANYWHERE | NGX_CONF_TAKE1,
         ngx_http_cs_chat_set_range, NGX_HTTP_LOC_CONF_OFFSET,
@@ -331,6 +338,7 @@ ngx_http_cs_chat_create_loc_conf(ngx_conf_t *cf)
     conf->output_limit = NGX_CONF_UNSET_SIZE;
     conf->sockets_per_user = NGX_CONF_UNSET_UINT;
     conf->refuse_newest = NGX_CONF_UNSET_UINT;
+    conf->sockets_per_address = NGX_CONF_UNSET_UINT;
     conf->pending_limit = NGX_CONF_UNSET_UINT;
     conf->refused_limit = NGX_CONF_UNSET_UINT;
     conf->legacy_events = NGX_CONF_UNSET;
@@ -380,6 +388,8 @@ ngx_http_cs_chat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(
         conf->sockets_per_user, prev->sockets_per_user, 20);
     ngx_conf_merge_uint_value(conf->refuse_newest, prev->refuse_newest, 0);
+    ngx_conf_merge_uint_value(
+        conf->sockets_per_address, prev->sockets_per_address, 0);
     ngx_conf_merge_uint_value(conf->pending_limit, prev->pending_limit, 256);
     ngx_conf_merge_uint_value(conf->refused_limit, prev->refused_limit, 60);
     ngx_conf_merge_value(conf->legacy_events, prev->legacy_events, 1);

@@ -291,8 +291,8 @@ ngx_http_cs_chat_event_message(ngx_http_cs_chat_session_t *session, csc_op_e op,
     ngx_memzero(message, sizeof(csc_bus_message_t));
 
     message->op = csc_str(csc_op_name(op));
-    message->user = ngx_http_cs_chat_view(session->claims.user);
-    message->role = ngx_http_cs_chat_view(session->claims.role);
+    message->user = ngx_http_cs_chat_ws_user(session);
+    message->role = ngx_http_cs_chat_view(*session->role);
     message->chat = chat;
     message->conn.data = session->id;
     message->conn.len = sizeof(session->id);
@@ -514,8 +514,6 @@ ngx_http_cs_chat_event_auth(
         return;
     }
 
-    /* the session's own pool only ever grows */
-
     pool = ngx_create_pool(1024, session->connection->log);
     if (pool == NULL) {
         session->failed = 1;
@@ -529,9 +527,7 @@ ngx_http_cs_chat_event_auth(
         &session->conf->jwt, &token, pool, &claims);
 
     if (rc == NGX_OK
-        && (ngx_memcmp(
-                claims.user.data, session->claims.user.data, CSC_UUID_LEN)
-                != 0
+        && (ngx_memcmp(claims.user.data, session->user, CSC_UUID_LEN) != 0
             || ngx_http_cs_chat_zone_refuses(
                 ngx_http_cs_chat_bus_zone(), &claims)))
     {
@@ -560,7 +556,7 @@ ngx_http_cs_chat_event_auth(
         return;
     }
 
-    ngx_http_cs_chat_time_of(session->claims.expires, expires);
+    ngx_http_cs_chat_time_of(session->expires, expires);
 
     csc_json_key(w, "expiresAt");
     csc_json_text(w, (char *) expires);
@@ -577,45 +573,17 @@ static ngx_int_t
 ngx_http_cs_chat_event_exchange(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_claims_t *claims)
 {
-    csc_str_t key;
-    ngx_str_t role;
-    ngx_http_cs_chat_follow_t *follow;
+    const ngx_str_t *role;
 
-    key.data = session->claims.key;
-    key.len = NGX_HTTP_CS_CHAT_TOKEN_KEY_LEN;
+    role = ngx_http_cs_chat_role(&claims->role);
 
-    follow = ngx_http_cs_chat_hub_following(session, "token", key);
-    if (follow != NULL) {
-        ngx_http_cs_chat_hub_unfollow(follow);
-    }
-
-    role = session->claims.role;
-
-    if (claims->role.len != role.len
-        || ngx_memcmp(claims->role.data, role.data, role.len) != 0)
+    if (role == NULL
+        || ngx_http_cs_chat_hub_exchange(session, role, claims->key) != NGX_OK)
     {
-        follow = ngx_http_cs_chat_hub_following(
-            session, "role", ngx_http_cs_chat_view(role));
-        if (follow != NULL) {
-            ngx_http_cs_chat_hub_unfollow(follow);
-        }
-
-        role.len = claims->role.len;
-        role.data = ngx_pstrdup(session->request->pool, &claims->role);
-        if (role.data == NULL) {
-            return NGX_ERROR;
-        }
-
-        session->claims.role = role;
-    }
-
-    session->claims.expires = claims->expires;
-    ngx_memcpy(session->claims.key, claims->key, sizeof(claims->key));
-
-    if (ngx_http_cs_chat_ws_follow(session) != NGX_OK) {
         return NGX_ERROR;
     }
 
+    session->expires = claims->expires;
     ngx_http_cs_chat_ws_rearm(session);
 
     return NGX_OK;

@@ -7,7 +7,7 @@
 #include "ngx_http_cs_chat_event.h"
 
 
-#define MAX_FOLLOWS 1000 /* topics of one socket, its user's own included */
+#define MAX_JOINS 1000 /* chats of one socket */
 
 
 static ngx_uint_t ngx_http_cs_chat_following(
@@ -19,30 +19,30 @@ ngx_http_cs_chat_follow(ngx_http_cs_chat_session_t *session, csc_str_t chat)
 {
     ngx_uint_t n;
     ngx_queue_t *q;
-    ngx_http_cs_chat_follow_t *follow;
+    ngx_http_cs_chat_join_t *join;
 
-    if (ngx_http_cs_chat_hub_following(session, "chat", chat) != NULL) {
+    if (ngx_http_cs_chat_joined(session, chat) != NULL) {
         return NGX_OK;
     }
 
     n = 0;
 
-    for (q = ngx_queue_head(&session->follows);
-         q != ngx_queue_sentinel(&session->follows); q = ngx_queue_next(q))
+    for (q = ngx_queue_head(&session->joins);
+         q != ngx_queue_sentinel(&session->joins); q = ngx_queue_next(q))
     {
         n++;
     }
 
-    if (n >= MAX_FOLLOWS) {
+    if (n >= MAX_JOINS) {
         return NGX_DECLINED;
     }
 
-    follow = ngx_http_cs_chat_hub_follow(session, "chat", chat);
-    if (follow == NULL) {
+    join = ngx_http_cs_chat_join(session, chat);
+    if (join == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_http_cs_chat_hub_hold(follow);
+    ngx_http_cs_chat_join_hold(join);
 
     return NGX_OK;
 }
@@ -52,19 +52,19 @@ void
 ngx_http_cs_chat_followed(ngx_http_cs_chat_ask_t *ask, csc_bus_message_t *reply)
 {
     csc_str_t chat;
-    ngx_http_cs_chat_follow_t *follow;
+    ngx_http_cs_chat_join_t *join;
 
     chat.data = ask->chat;
     chat.len = CSC_UUID_LEN;
 
-    follow = ngx_http_cs_chat_hub_following(ask->session, "chat", chat);
+    join = ngx_http_cs_chat_joined(ask->session, chat);
 
-    if (follow == NULL) {
+    if (join == NULL) {
         return;
     }
 
     if (reply != NULL && reply->status == 200) {
-        ngx_http_cs_chat_hub_release(follow, reply->seq);
+        ngx_http_cs_chat_join_release(join, reply->seq);
         return;
     }
 
@@ -74,10 +74,10 @@ ngx_http_cs_chat_followed(ngx_http_cs_chat_ask_t *ask, csc_bus_message_t *reply)
      */
 
     if ((reply != NULL && (reply->status == 404 || reply->status == 401))
-        || (follow->holding
+        || (join->follow.holding
             && !ngx_http_cs_chat_following(ask->session, ask->chat)))
     {
-        ngx_http_cs_chat_hub_unfollow(follow);
+        ngx_http_cs_chat_unjoin(join);
     }
 }
 
@@ -109,11 +109,11 @@ ngx_http_cs_chat_following(ngx_http_cs_chat_session_t *session, u_char *chat)
 void
 ngx_http_cs_chat_unfollow(ngx_http_cs_chat_session_t *session, csc_str_t chat)
 {
-    ngx_http_cs_chat_follow_t *follow;
+    ngx_http_cs_chat_join_t *join;
 
-    follow = ngx_http_cs_chat_hub_following(session, "chat", chat);
+    join = ngx_http_cs_chat_joined(session, chat);
 
-    if (follow != NULL) {
-        ngx_http_cs_chat_hub_unfollow(follow);
+    if (join != NULL) {
+        ngx_http_cs_chat_unjoin(join);
     }
 }

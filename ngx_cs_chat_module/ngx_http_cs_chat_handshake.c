@@ -3,6 +3,7 @@
  * before the connection is upgraded.
  */
 
+#include "ngx_http_cs_chat_address.h"
 #include "ngx_http_cs_chat_handler.h"
 #include "ngx_http_cs_chat_ws.h"
 
@@ -15,6 +16,8 @@ static void ngx_http_cs_chat_handshake_redeemed(
 static ngx_int_t ngx_http_cs_chat_upgrade(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_cs_chat_too_many(
     ngx_http_request_t *r, ngx_http_cs_chat_claims_t *claims);
+static ngx_uint_t ngx_http_cs_chat_too_many_from(
+    ngx_http_request_t *r, ngx_http_cs_chat_ctx_t *ctx);
 static ngx_int_t ngx_http_cs_chat_upgrade_headers(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_cs_chat_has_word(ngx_str_t header, const char *word);
 
@@ -84,7 +87,9 @@ static csc_error_e
 ngx_http_cs_chat_handshake_check(ngx_http_request_t *r, const char **sentence)
 {
     ngx_str_t connection, version, key;
-    u_char accept[CSC_WS_ACCEPT_LEN];
+    ngx_http_cs_chat_ctx_t *ctx;
+
+    ctx = ngx_http_cs_chat_ctx(r);
 
     if (r->http_version != NGX_HTTP_VERSION_11) {
         *sentence = "A WebSocket needs HTTP/1.1.";
@@ -122,7 +127,13 @@ ngx_http_cs_chat_handshake_check(ngx_http_request_t *r, const char **sentence)
 
     key = ngx_http_cs_chat_header_in(r, "Sec-WebSocket-Key");
 
-    if (csc_ws_accept(ngx_http_cs_chat_view(key), accept) != CSC_OK) {
+    ctx->accept = ngx_pnalloc(r->pool, CSC_WS_ACCEPT_LEN);
+    if (ctx->accept == NULL) {
+        *sentence = NULL;
+        return CSC_E_INTERNAL_ERROR;
+    }
+
+    if (csc_ws_accept(ngx_http_cs_chat_view(key), ctx->accept) != CSC_OK) {
         *sentence = "Sec-WebSocket-Key must be 16 bytes in base64.";
         return CSC_E_INVALID_INPUT;
     }
@@ -161,6 +172,11 @@ ngx_http_cs_chat_upgrade(ngx_http_request_t *r)
     if (ngx_http_cs_chat_too_many(r, &ctx->claims)) {
         return ngx_http_cs_chat_refuse(r, CSC_E_RATE_LIMITED,
             "You have too many connections: close one.", NULL);
+    }
+
+    if (ngx_http_cs_chat_too_many_from(r, ctx)) {
+        return ngx_http_cs_chat_refuse(r, CSC_E_RATE_LIMITED,
+            "Your address has too many connections.", NULL);
     }
 
     /* an event that waits for the ACK of the one before it is late */
@@ -214,26 +230,49 @@ ngx_http_cs_chat_too_many(
 }
 
 
+/* 0 when there is room, and the socket to be is counted. */
+
+static ngx_uint_t
+ngx_http_cs_chat_too_many_from(
+    ngx_http_request_t *r, ngx_http_cs_chat_ctx_t *ctx)
+{
+    ngx_int_t rc;
+    uint64_t address;
+    ngx_http_cs_chat_loc_conf_t *conf;
+    static ngx_uint_t said;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_cs_chat_module);
+    address = ngx_http_cs_chat_address(r->connection->sockaddr);
+
+    if (conf->sockets_per_address == 0 || address == 0) {
+        return 0;
+    }
+
+    rc = ngx_http_cs_chat_address_take(
+        ngx_http_cs_chat_bus_zone(), address, conf->sockets_per_address);
+
+    if (rc == NGX_OK) {
+        ctx->address = address;
+
+    } else if (rc == NGX_DECLINED && !said) {
+        said = 1;
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+            "\"cs_chat_zone\" has no room: WebSockets are not counted by "
+            "address");
+    }
+
+    return rc == NGX_BUSY;
+}
+
+
 static ngx_int_t
 ngx_http_cs_chat_upgrade_headers(ngx_http_request_t *r)
 {
-    u_char *accept;
-    ngx_str_t value, key, protocol;
+    ngx_str_t value, protocol;
     ngx_str_t websocket = ngx_string("websocket");
     ngx_str_t bearer = ngx_string("bearer");
 
-    accept = ngx_pnalloc(r->pool, CSC_WS_ACCEPT_LEN);
-    if (accept == NULL) {
-        return NGX_ERROR;
-    }
-
-    key = ngx_http_cs_chat_header_in(r, "Sec-WebSocket-Key");
-
-    if (csc_ws_accept(ngx_http_cs_chat_view(key), accept) != CSC_OK) {
-        return NGX_ERROR;
-    }
-
-    value.data = accept;
+    value.data = ngx_http_cs_chat_ctx(r)->accept;
     value.len = CSC_WS_ACCEPT_LEN;
 
     if (ngx_http_cs_chat_header(r, "Upgrade", &websocket) != NGX_OK

@@ -25,23 +25,23 @@ static ngx_int_t ngx_http_cs_chat_jwt_copy(
     ngx_pool_t *pool, const char *text, ngx_str_t *copy);
 
 
-ngx_uint_t
-ngx_http_cs_chat_role_valid(ngx_str_t *role)
+const ngx_str_t *
+ngx_http_cs_chat_role(ngx_str_t *role)
 {
-    static ngx_str_t roles[] = { ngx_string("customer"), ngx_string("agent"),
-        ngx_string("super-agent"), ngx_null_string };
+    static const ngx_str_t roles[] = { ngx_string("customer"),
+        ngx_string("agent"), ngx_string("super-agent"), ngx_null_string };
 
-    ngx_str_t *known;
+    const ngx_str_t *known;
 
     for (known = roles; known->len; known++) {
         if (role->len == known->len
             && ngx_memcmp(role->data, known->data, known->len) == 0)
         {
-            return 1;
+            return known;
         }
     }
 
-    return 0;
+    return NULL;
 }
 
 
@@ -162,7 +162,7 @@ ngx_http_cs_chat_jwt_claims(ngx_http_cs_chat_jwt_conf_t *conf, jwt_t *jwt,
     text.data = (u_char *) role;
     text.len = ngx_strlen(role);
 
-    if (!ngx_http_cs_chat_role_valid(&text)) {
+    if (ngx_http_cs_chat_role(&text) == NULL) {
         return NGX_DECLINED;
     }
 

@@ -38,8 +38,8 @@ typedef struct {
 } ngx_http_cs_chat_claims_t;
 
 
-/* 1 for a role of the product. */
-ngx_uint_t ngx_http_cs_chat_role_valid(ngx_str_t *role);
+/* The same role as a constant of the product; NULL for one that is none. */
+const ngx_str_t *ngx_http_cs_chat_role(ngx_str_t *role);
 
 /*
  * Sets the identity of a configuration that has its key and algorithm.

@@ -1,4 +1,5 @@
 #include "ngx_http_cs_chat_module.h"
+#include "ngx_http_cs_chat_address.h"
 #include "ngx_http_cs_chat_bus.h"
 #include "ngx_http_cs_chat_hub.h"
 #include "ngx_http_cs_chat_metrics.h"
@@ -147,6 +148,7 @@ ngx_http_cs_chat_init_process(ngx_cycle_t *cycle)
     ngx_http_cs_chat_hub_init(cycle->log);
     ngx_http_cs_chat_ws_init(cycle->log);
     ngx_http_cs_chat_presence_init(conf->presence_interval, cycle->log);
+    ngx_http_cs_chat_address_init(conf->zone);
 
     return ngx_http_cs_chat_bus_init(conf, cycle->log);
 }

@@ -87,7 +87,8 @@ typedef struct {
     ngx_msec_t drain_time;
     size_t output_limit;
     ngx_uint_t sockets_per_user;
-    ngx_uint_t refuse_newest; /* of too many; else the oldest is closed */
+    ngx_uint_t refuse_newest;       /* of too many; else the oldest is closed */
+    ngx_uint_t sockets_per_address; /* 0: any number */
     ngx_uint_t pending_limit;
     ngx_uint_t refused_limit;
     ngx_flag_t legacy_events;
@@ -113,8 +114,10 @@ typedef struct {
     void (*redeemed)(ngx_http_request_t *r, csc_error_e error);
     ngx_str_t ticket; /* to be given out */
 
-    /* The WebSocket that the request has become. */
+    /* The WebSocket that the request becomes. */
+    u_char *accept; /* Sec-WebSocket-Accept */
     struct ngx_http_cs_chat_session_s *session;
+    uint64_t address; /* that it is counted for, 0: none */
     uint64_t worker_us;
     unsigned worker_answered : 1;
     unsigned handshake : 1; /* of a WebSocket */

@@ -27,14 +27,14 @@ typedef struct {
 
 
 static u_char *ngx_http_cs_chat_presence_line(
-    ngx_str_t *user, u_char sign, size_t len);
+    csc_str_t user, u_char sign, size_t len);
 static u_char *ngx_http_cs_chat_presence_word(
     u_char *p, ngx_http_cs_chat_session_t *session);
-static void ngx_http_cs_chat_presence_end(ngx_str_t *user, u_char *p);
+static void ngx_http_cs_chat_presence_end(csc_str_t user, u_char *p);
 static ngx_int_t ngx_http_cs_chat_presence_reserve(
     ngx_http_cs_chat_lines_t *lines, size_t len);
 static void ngx_http_cs_chat_presence_held(
-    ngx_str_t *user, ngx_queue_t *follows);
+    csc_str_t user, ngx_queue_t *follows);
 static void ngx_http_cs_chat_presence_flush(ngx_event_t *ev);
 static void ngx_http_cs_chat_presence_publish(unsigned shard);
 static void ngx_http_cs_chat_presence_published(
@@ -42,7 +42,7 @@ static void ngx_http_cs_chat_presence_published(
 static void ngx_http_cs_chat_presence_lost(unsigned shard, ngx_uint_t number);
 static void ngx_http_cs_chat_presence_again(ngx_event_t *ev);
 static void ngx_http_cs_chat_presence_again_user(
-    ngx_str_t *user, ngx_queue_t *follows);
+    csc_str_t user, ngx_queue_t *follows);
 static void ngx_http_cs_chat_presence_timer(ngx_event_t *ev);
 
 
@@ -118,10 +118,10 @@ ngx_http_cs_chat_presence_open(ngx_http_cs_chat_session_t *session)
 {
     u_char *p;
     unsigned shard;
-    ngx_str_t *user;
+    csc_str_t user;
 
-    user = &session->claims.user;
-    shard = csc_bus_shard(ngx_http_cs_chat_view(*user));
+    user = ngx_http_cs_chat_ws_user(session);
+    shard = csc_bus_shard(user);
 
     p = ngx_http_cs_chat_presence_line(
         user, '+', WORD + sizeof(" 4294967295 newest") - 1 + 1 + NGX_INT64_LEN);
@@ -151,14 +151,14 @@ void
 ngx_http_cs_chat_presence_uncount(ngx_http_cs_chat_session_t *session)
 {
     u_char *p;
-    ngx_str_t *user;
+    csc_str_t user;
 
     if (session->uncounted) {
         return;
     }
 
     session->uncounted = 1;
-    user = &session->claims.user;
+    user = ngx_http_cs_chat_ws_user(session);
 
     p = ngx_http_cs_chat_presence_line(user, '-', WORD);
 
@@ -173,11 +173,11 @@ void
 ngx_http_cs_chat_presence_close(ngx_http_cs_chat_session_t *session)
 {
     u_char *p;
-    ngx_str_t *user;
+    csc_str_t user;
 
-    user = &session->claims.user;
+    user = ngx_http_cs_chat_ws_user(session);
 
-    if (ngx_http_cs_chat_hub_count("user", ngx_http_cs_chat_view(*user))) {
+    if (ngx_http_cs_chat_topic_count("user", user)) {
         ngx_http_cs_chat_presence_uncount(session);
         return;
     }
@@ -193,12 +193,12 @@ ngx_http_cs_chat_presence_close(ngx_http_cs_chat_session_t *session)
 void
 ngx_http_cs_chat_presence_renew(void)
 {
-    ngx_http_cs_chat_hub_topics("user", ngx_http_cs_chat_presence_held);
+    ngx_http_cs_chat_topic_each("user", ngx_http_cs_chat_presence_held);
 }
 
 
 static void
-ngx_http_cs_chat_presence_held(ngx_str_t *user, ngx_queue_t *follows)
+ngx_http_cs_chat_presence_held(csc_str_t user, ngx_queue_t *follows)
 {
     u_char *p;
     size_t n;
@@ -236,7 +236,7 @@ ngx_http_cs_chat_presence_held(ngx_str_t *user, ngx_queue_t *follows)
  */
 
 static u_char *
-ngx_http_cs_chat_presence_line(ngx_str_t *user, u_char sign, size_t len)
+ngx_http_cs_chat_presence_line(csc_str_t user, u_char sign, size_t len)
 {
     u_char *p;
     unsigned shard;
@@ -248,9 +248,9 @@ ngx_http_cs_chat_presence_line(ngx_str_t *user, u_char sign, size_t len)
         return NULL;
     }
 
-    shard = csc_bus_shard(ngx_http_cs_chat_view(*user));
+    shard = csc_bus_shard(user);
     lines = &shards[shard];
-    len += 1 + user->len + 1;
+    len += 1 + user.len + 1;
 
     if (lines->len + len > MAX_SIZE) {
         ngx_http_cs_chat_presence_publish(shard);
@@ -263,7 +263,7 @@ ngx_http_cs_chat_presence_line(ngx_str_t *user, u_char sign, size_t len)
     p = lines->data + lines->len;
     *p++ = sign;
 
-    return ngx_cpymem(p, user->data, user->len);
+    return ngx_cpymem(p, user.data, user.len);
 }
 
 
@@ -277,11 +277,11 @@ ngx_http_cs_chat_presence_word(u_char *p, ngx_http_cs_chat_session_t *session)
 
 
 static void
-ngx_http_cs_chat_presence_end(ngx_str_t *user, u_char *p)
+ngx_http_cs_chat_presence_end(csc_str_t user, u_char *p)
 {
     ngx_http_cs_chat_lines_t *lines;
 
-    lines = &shards[csc_bus_shard(ngx_http_cs_chat_view(*user))];
+    lines = &shards[csc_bus_shard(user)];
 
     *p++ = '\n';
     lines->len = p - lines->data;
@@ -426,19 +426,19 @@ ngx_http_cs_chat_presence_again(ngx_event_t *ev)
         shards[i].lost_last = 0;
     }
 
-    ngx_http_cs_chat_hub_topics("user", ngx_http_cs_chat_presence_again_user);
+    ngx_http_cs_chat_topic_each("user", ngx_http_cs_chat_presence_again_user);
 }
 
 
 static void
-ngx_http_cs_chat_presence_again_user(ngx_str_t *user, ngx_queue_t *follows)
+ngx_http_cs_chat_presence_again_user(csc_str_t user, ngx_queue_t *follows)
 {
     ngx_queue_t *q;
     ngx_http_cs_chat_lines_t *lines;
     ngx_http_cs_chat_follow_t *follow;
     ngx_http_cs_chat_session_t *session;
 
-    lines = &shards[csc_bus_shard(ngx_http_cs_chat_view(*user))];
+    lines = &shards[csc_bus_shard(user)];
 
     if (lines->again_last == 0) {
         return;

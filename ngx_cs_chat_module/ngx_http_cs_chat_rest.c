@@ -1,4 +1,5 @@
 #include "ngx_http_cs_chat_rest.h"
+#include "ngx_http_cs_chat_address.h"
 #include "ngx_http_cs_chat_metrics.h"
 
 
@@ -46,7 +47,7 @@ ngx_http_cs_chat_ctx(ngx_http_request_t *r)
 }
 
 
-/* The client left: nobody waits for the answer any more. */
+/* Nobody waits for an answer any more, and no socket has come of it. */
 
 static void
 ngx_http_cs_chat_cleanup(void *data)
@@ -57,6 +58,11 @@ ngx_http_cs_chat_cleanup(void *data)
 
     ngx_http_cs_chat_bus_cancel(ctx->call);
     ctx->call = NULL;
+
+    if (ctx->address) {
+        ngx_http_cs_chat_address_release(
+            ngx_http_cs_chat_bus_zone(), ctx->address);
+    }
 }
 
 

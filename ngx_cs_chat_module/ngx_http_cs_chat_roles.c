@@ -63,7 +63,7 @@ ngx_http_cs_chat_bus_on_role(csc_str_t user, csc_str_t role)
     name.data = (u_char *) role.data;
     name.len = role.len;
 
-    if (csc_uuid_is(user) && ngx_http_cs_chat_role_valid(&name)) {
+    if (csc_uuid_is(user) && ngx_http_cs_chat_role(&name) != NULL) {
         ngx_http_cs_chat_hub_role(user, role);
     }
 }

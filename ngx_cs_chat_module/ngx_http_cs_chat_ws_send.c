@@ -8,7 +8,7 @@
 #include "ngx_http_cs_chat_presence.h"
 
 
-#define WRITE_FRAMES 64 /* frames in one writev() */
+#define WRITE_FRAMES 64 /* frames in one call */
 #define FIRST_OUT 8     /* slots of the ring of frames */
 #define FRAME_COST 64   /* bytes that a frame takes beside its own */
 
@@ -18,16 +18,28 @@ static void ngx_http_cs_chat_ws_copy(ngx_http_cs_chat_session_t *session,
 static void ngx_http_cs_chat_ws_half_close(ngx_http_cs_chat_session_t *session);
 static void ngx_http_cs_chat_ws_queue(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame);
-static ngx_int_t ngx_http_cs_chat_ws_grow(ngx_http_cs_chat_session_t *session);
-static void ngx_http_cs_chat_ws_unqueued(
+static ngx_http_cs_chat_out_t *ngx_http_cs_chat_ws_grow(
+    ngx_http_cs_chat_session_t *session);
+static ngx_inline ngx_http_cs_chat_frame_t **ngx_http_cs_chat_ws_slot(
+    ngx_http_cs_chat_out_t *out, ngx_uint_t i);
+static void ngx_http_cs_chat_ws_gone(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame);
 static void ngx_http_cs_chat_ws_pop(ngx_http_cs_chat_session_t *session);
+static void ngx_http_cs_chat_ws_discard(ngx_http_cs_chat_session_t *session);
 static ngx_inline size_t ngx_http_cs_chat_ws_cost(
     ngx_http_cs_chat_frame_t *frame);
 static size_t *ngx_http_cs_chat_ws_waiting(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame);
-static ngx_uint_t ngx_http_cs_chat_ws_writev(
+static ngx_uint_t ngx_http_cs_chat_ws_offer(
     ngx_http_cs_chat_session_t *session);
+static ssize_t ngx_http_cs_chat_ws_sendmsg(ngx_http_cs_chat_session_t *session,
+    struct iovec *vec, ngx_uint_t n, size_t size);
+#if (NGX_HTTP_SSL)
+static ssize_t ngx_http_cs_chat_ws_send_chain(
+    ngx_connection_t *c, struct iovec *vec, ngx_uint_t n);
+#endif
+static void ngx_http_cs_chat_ws_sent(
+    ngx_http_cs_chat_session_t *session, size_t sent);
 
 
 void
@@ -147,20 +159,21 @@ static void
 ngx_http_cs_chat_ws_queue(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame)
 {
-    ngx_uint_t last;
+    ngx_http_cs_chat_out_t *out;
 
-    if (session->out_count == session->out_size
-        && ngx_http_cs_chat_ws_grow(session) != NGX_OK)
-    {
+    out = session->out;
+
+    if (out == NULL || out->count == out->size) {
+        out = ngx_http_cs_chat_ws_grow(session);
+    }
+
+    if (out == NULL) {
         session->failed = 1;
 
     } else {
-        last = (session->out_first + session->out_count)
-               & (session->out_size - 1);
-
         frame->refs++;
-        session->out[last] = frame;
-        session->out_count++;
+        out->frames[(out->first + out->count) & (out->size - 1)] = frame;
+        out->count++;
         *ngx_http_cs_chat_ws_waiting(session, frame) +=
             ngx_http_cs_chat_ws_cost(frame);
         ngx_http_cs_chat_metrics->queued += ngx_http_cs_chat_ws_cost(frame);
@@ -168,46 +181,61 @@ ngx_http_cs_chat_ws_queue(
 
     /* while the socket is full, its write event comes by itself */
 
-    if (!session->flush.posted
-        && (session->connection->write->ready || session->failed))
-    {
-        ngx_post_event(&session->flush, &ngx_posted_events);
+    if (session->connection->write->ready || session->failed) {
+        ngx_http_cs_chat_ws_later(session);
     }
 }
 
 
-static ngx_int_t
+static ngx_http_cs_chat_out_t *
 ngx_http_cs_chat_ws_grow(ngx_http_cs_chat_session_t *session)
 {
-    ngx_uint_t i, size;
-    ngx_http_cs_chat_frame_t **out;
+    uint32_t i, size;
+    ngx_http_cs_chat_out_t *out, *before;
 
-    size = session->out_size ? session->out_size * 2 : FIRST_OUT;
+    before = session->out;
+    size = before ? before->size * 2 : FIRST_OUT;
 
-    out = ngx_alloc(size * sizeof(*out), session->connection->log);
+    out = ngx_alloc(
+        sizeof(*out) + size * sizeof(out->frames[0]), session->connection->log);
     if (out == NULL) {
-        return NGX_ERROR;
+        return NULL;
     }
 
-    for (i = 0; i < session->out_count; i++) {
-        out[i] =
-            session->out[(session->out_first + i) & (session->out_size - 1)];
-    }
+    out->first = 0;
+    out->count = 0;
+    out->size = size;
+    out->sent = 0;
 
-    if (session->out != NULL) {
-        ngx_free(session->out);
+    if (before != NULL) {
+        for (i = 0; i < before->count; i++) {
+            out->frames[i] = *ngx_http_cs_chat_ws_slot(before, i);
+        }
+
+        out->count = before->count;
+        out->sent = before->sent;
+        ngx_free(before);
     }
 
     session->out = out;
-    session->out_first = 0;
-    session->out_size = size;
 
-    return NGX_OK;
+    return out;
 }
 
 
+/* The slot of a frame, counted from the first. */
+
+static ngx_inline ngx_http_cs_chat_frame_t **
+ngx_http_cs_chat_ws_slot(ngx_http_cs_chat_out_t *out, ngx_uint_t i)
+{
+    return &out->frames[(out->first + i) & (out->size - 1)];
+}
+
+
+/* The first frame is sent, or the last one is dropped. */
+
 static void
-ngx_http_cs_chat_ws_unqueued(
+ngx_http_cs_chat_ws_gone(
     ngx_http_cs_chat_session_t *session, ngx_http_cs_chat_frame_t *frame)
 {
     size_t cost;
@@ -215,43 +243,61 @@ ngx_http_cs_chat_ws_unqueued(
     cost = ngx_http_cs_chat_ws_cost(frame);
     *ngx_http_cs_chat_ws_waiting(session, frame) -= cost;
     ngx_http_cs_chat_metrics->queued -= cost;
+
+    session->out->count--;
+    ngx_http_cs_chat_frame_release(frame);
 }
 
 
 static void
 ngx_http_cs_chat_ws_pop(ngx_http_cs_chat_session_t *session)
 {
+    ngx_http_cs_chat_out_t *out;
     ngx_http_cs_chat_frame_t *frame;
 
-    frame = session->out[session->out_first];
+    out = session->out;
+    frame = *ngx_http_cs_chat_ws_slot(out, 0);
 
-    ngx_http_cs_chat_ws_unqueued(session, frame);
-    session->out_first = (session->out_first + 1) & (session->out_size - 1);
-    session->out_count--;
-    session->out_sent = 0;
-
-    ngx_http_cs_chat_frame_release(frame);
+    out->first = (out->first + 1) & (out->size - 1);
+    out->sent = 0;
+    ngx_http_cs_chat_ws_gone(session, frame);
 }
 
 
 /* Drops what waits, but for a frame that is partly on the wire. */
 
-void
+static void
 ngx_http_cs_chat_ws_discard(ngx_http_cs_chat_session_t *session)
 {
-    ngx_uint_t keep, last;
-    ngx_http_cs_chat_frame_t *frame;
+    ngx_uint_t keep;
+    ngx_http_cs_chat_out_t *out;
 
-    keep = session->out_sent ? 1 : 0;
+    out = session->out;
 
-    while (session->out_count > keep) {
-        last = (session->out_first + session->out_count - 1)
-               & (session->out_size - 1);
-        frame = session->out[last];
+    if (out == NULL) {
+        return;
+    }
 
-        ngx_http_cs_chat_ws_unqueued(session, frame);
-        session->out_count--;
-        ngx_http_cs_chat_frame_release(frame);
+    keep = out->sent ? 1 : 0;
+
+    while (out->count > keep) {
+        ngx_http_cs_chat_ws_gone(
+            session, *ngx_http_cs_chat_ws_slot(out, out->count - 1));
+    }
+
+    if (out->count == 0) {
+        ngx_free(out);
+        session->out = NULL;
+    }
+}
+
+
+void
+ngx_http_cs_chat_ws_drop(ngx_http_cs_chat_session_t *session)
+{
+    if (session->out != NULL) {
+        session->out->sent = 0;
+        ngx_http_cs_chat_ws_discard(session);
     }
 }
 
@@ -261,7 +307,6 @@ ngx_http_cs_chat_ws_close(
     ngx_http_cs_chat_session_t *session, int code, const char *reason)
 {
     size_t len;
-    u_char *data;
     csc_str_t text;
     ngx_http_cs_chat_frame_t *frame;
     u_char buf[CSC_WS_MAX_CONTROL + 2];
@@ -273,10 +318,7 @@ ngx_http_cs_chat_ws_close(
     text = csc_str(reason);
     len = csc_ws_close_frame(code, text, buf);
 
-    /* the codec made the whole frame, its header of two bytes included */
-
-    frame = ngx_http_cs_chat_frame(CSC_WS_CLOSE, len - 2, &data);
-
+    frame = ngx_http_cs_chat_frame_bytes(len);
     if (frame == NULL) {
         session->failed = 1;
         return;
@@ -285,6 +327,7 @@ ngx_http_cs_chat_ws_close(
     ngx_memcpy(frame->data, buf, len);
 
     ngx_http_cs_chat_metrics->closes[csc_metrics_close(code)]++;
+    session->close_code = (uint16_t) code;
     session->closing_since = ngx_current_msec;
     ngx_http_cs_chat_ws_queue(session, frame);
     ngx_http_cs_chat_frame_release(frame);
@@ -306,12 +349,11 @@ void
 ngx_http_cs_chat_ws_write(ngx_http_cs_chat_session_t *session)
 {
     ngx_connection_t *c;
-    ngx_http_core_loc_conf_t *clcf;
 
     c = session->connection;
 
-    while (!session->failed && (session->out_count || c->buffered)) {
-        if (ngx_http_cs_chat_ws_writev(session)) {
+    while (!session->failed && (session->out != NULL || c->buffered)) {
+        if (ngx_http_cs_chat_ws_offer(session)) {
             ngx_http_cs_chat_resume_continue(session);
             continue;
         }
@@ -321,9 +363,7 @@ ngx_http_cs_chat_ws_write(ngx_http_cs_chat_session_t *session)
         }
 
         if (!c->write->timer_set) {
-            clcf = ngx_http_get_module_loc_conf(
-                session->request, ngx_http_core_module);
-            ngx_add_timer(c->write, clcf->send_timeout);
+            ngx_add_timer(c->write, session->send_timeout);
         }
 
         if (ngx_handle_write_event(c->write, 0) != NGX_OK) {
@@ -336,6 +376,12 @@ ngx_http_cs_chat_ws_write(ngx_http_cs_chat_session_t *session)
     if (c->write->timer_set) {
         ngx_del_timer(c->write);
     }
+
+#if (NGX_HTTP_SSL)
+    if (c->ssl) {
+        ngx_ssl_free_buffer(c);
+    }
+#endif
 
     if (session->broken && !session->failed) {
         ngx_http_cs_chat_ws_half_close(session);
@@ -374,30 +420,133 @@ ngx_http_cs_chat_ws_half_close(ngx_http_cs_chat_session_t *session)
 /* 1 when all that was offered has been taken. */
 
 static ngx_uint_t
-ngx_http_cs_chat_ws_writev(ngx_http_cs_chat_session_t *session)
+ngx_http_cs_chat_ws_offer(ngx_http_cs_chat_session_t *session)
 {
-    off_t sent;
-    size_t offered;
-    ngx_uint_t i, n, whole;
-    ngx_buf_t bufs[WRITE_FRAMES];
-    ngx_chain_t links[WRITE_FRAMES], *rest;
+    off_t before;
+    size_t size;
+    ssize_t sent;
+    ngx_uint_t i, n;
     ngx_connection_t *c;
+    struct iovec vec[WRITE_FRAMES];
     ngx_http_cs_chat_frame_t *frame;
 
     c = session->connection;
-    n = ngx_min(session->out_count, WRITE_FRAMES);
-    offered = session->out_sent;
+    n = session->out ? ngx_min(session->out->count, WRITE_FRAMES) : 0;
+    size = 0;
+
+    for (i = 0; i < n; i++) {
+        frame = *ngx_http_cs_chat_ws_slot(session->out, i);
+
+        vec[i].iov_base = frame->data;
+        vec[i].iov_len = frame->len;
+
+        if (i == 0) {
+            vec[i].iov_base = frame->data + session->out->sent;
+            vec[i].iov_len -= session->out->sent;
+        }
+
+        size += vec[i].iov_len;
+    }
+
+    before = c->sent;
+
+#if (NGX_HTTP_SSL)
+    if (c->ssl) {
+        sent = ngx_http_cs_chat_ws_send_chain(c, vec, n);
+
+    } else
+#endif
+    {
+        sent = ngx_http_cs_chat_ws_sendmsg(session, vec, n, size);
+    }
+
+    ngx_http_cs_chat_metrics->writes++;
+    ngx_http_cs_chat_metrics->sent_bytes += c->sent - before;
+
+    if (sent == NGX_ERROR) {
+        session->failed = 1;
+        return 0;
+    }
+
+    ngx_http_cs_chat_ws_sent(session, sent);
+
+    return (size_t) sent == size && !c->buffered;
+}
+
+
+/* The bytes that were taken, or NGX_ERROR. */
+
+static ssize_t
+ngx_http_cs_chat_ws_sendmsg(ngx_http_cs_chat_session_t *session,
+    struct iovec *vec, ngx_uint_t n, size_t size)
+{
+    int flags;
+    ssize_t sent;
+    ngx_err_t err;
+    struct msghdr msg;
+    ngx_connection_t *c;
+
+    c = session->connection;
+    flags = 0;
+
+#ifdef MSG_MORE
+    /* our last frame leaves in one packet with the end of the connection */
+
+    if (session->closing && session->closed && session->out->count == n) {
+        flags = MSG_MORE;
+    }
+#endif
+
+    ngx_memzero(&msg, sizeof(msg));
+    msg.msg_iov = vec;
+    msg.msg_iovlen = n;
+
+    do {
+        sent = sendmsg(c->fd, &msg, flags);
+        err = (sent == -1) ? ngx_socket_errno : 0;
+    } while (err == NGX_EINTR);
+
+    if (err == NGX_EAGAIN) {
+        c->write->ready = 0;
+        return 0;
+    }
+
+    if (sent == -1) {
+        c->write->error = 1;
+        (void) ngx_connection_error(c, err, "sendmsg() failed");
+        return NGX_ERROR;
+    }
+
+    c->sent += sent;
+
+    if ((size_t) sent < size) {
+        c->write->ready = 0;
+    }
+
+    return sent;
+}
+
+
+#if (NGX_HTTP_SSL)
+
+/* TLS gathers in a buffer of its own what makes a record. */
+
+static ssize_t
+ngx_http_cs_chat_ws_send_chain(
+    ngx_connection_t *c, struct iovec *vec, ngx_uint_t n)
+{
+    ssize_t sent;
+    ngx_uint_t i;
+    ngx_buf_t bufs[WRITE_FRAMES];
+    ngx_chain_t links[WRITE_FRAMES];
 
     ngx_memzero(bufs, n * sizeof(ngx_buf_t));
 
     for (i = 0; i < n; i++) {
-        frame =
-            session->out[(session->out_first + i) & (session->out_size - 1)];
-
         bufs[i].memory = 1;
-        bufs[i].pos = frame->data + (i == 0 ? offered : 0);
-        bufs[i].last = frame->data + frame->len;
-        bufs[i].start = frame->data;
+        bufs[i].pos = vec[i].iov_base;
+        bufs[i].last = bufs[i].pos + vec[i].iov_len;
+        bufs[i].start = bufs[i].pos;
         bufs[i].end = bufs[i].last;
         links[i].buf = &bufs[i];
         links[i].next = (i + 1 < n) ? &links[i + 1] : NULL;
@@ -407,27 +556,46 @@ ngx_http_cs_chat_ws_writev(ngx_http_cs_chat_session_t *session)
         bufs[n - 1].flush = 1;
     }
 
-    sent = c->sent;
-    rest = c->send_chain(c, n ? links : NULL, 0);
-
-    ngx_http_cs_chat_metrics->writes++;
-    ngx_http_cs_chat_metrics->sent_bytes += c->sent - sent;
-
-    if (rest == NGX_CHAIN_ERROR) {
-        session->failed = 1;
-        return 0;
+    if (c->send_chain(c, n ? links : NULL, 0) == NGX_CHAIN_ERROR) {
+        return NGX_ERROR;
     }
 
-    for (whole = 0; whole < n && bufs[whole].pos == bufs[whole].last; whole++) {
+    sent = 0;
+
+    for (i = 0; i < n; i++) {
+        sent += bufs[i].pos - bufs[i].start;
+    }
+
+    return sent;
+}
+
+#endif
+
+
+/* Takes what was sent out of the ring; an empty one is not kept. */
+
+static void
+ngx_http_cs_chat_ws_sent(ngx_http_cs_chat_session_t *session, size_t sent)
+{
+    size_t left;
+    ngx_http_cs_chat_out_t *out;
+    ngx_http_cs_chat_frame_t *frame;
+
+    out = session->out;
+
+    while (out != NULL && out->count) {
+        frame = *ngx_http_cs_chat_ws_slot(out, 0);
+        left = frame->len - out->sent;
+
+        if (sent < left) {
+            out->sent += sent;
+            return;
+        }
+
+        sent -= left;
+        ngx_http_cs_chat_metrics->sent += !frame->head;
         ngx_http_cs_chat_ws_pop(session);
     }
 
-    ngx_http_cs_chat_metrics->sent += whole;
-
-    if (whole < n) {
-        session->out_sent = bufs[whole].pos - bufs[whole].start;
-        return 0;
-    }
-
-    return !c->buffered;
+    ngx_http_cs_chat_ws_drop(session);
 }

@@ -25,6 +25,7 @@ typedef struct {
 typedef struct {
     ngx_rbtree_t revoked;
     ngx_rbtree_t roles;
+    ngx_rbtree_t addresses;
     ngx_rbtree_node_t sentinel;
     ngx_uint_t count; /* of revoked */
     uint64_t full;    /* times that there was no room */
@@ -104,6 +105,8 @@ ngx_http_cs_chat_zone_init(ngx_shm_zone_t *zone, void *old)
         ngx_http_cs_chat_zone_insert);
     ngx_rbtree_init(&ctx->shared->roles, &ctx->shared->sentinel,
         ngx_str_rbtree_insert_value);
+    ngx_rbtree_init(&ctx->shared->addresses, &ctx->shared->sentinel,
+        ngx_rbtree_insert_value);
 
     return NGX_OK;
 }
@@ -380,6 +383,13 @@ ngx_http_cs_chat_zone_state(
 }
 
 
+ngx_rbtree_t *
+ngx_http_cs_chat_zone_addresses(ngx_shm_zone_t *zone)
+{
+    return &((ngx_http_cs_chat_zone_t *) zone->data)->shared->addresses;
+}
+
+
 void **
 ngx_http_cs_chat_zone_metrics(ngx_shm_zone_t *zone)
 {
@@ -420,6 +430,21 @@ ngx_http_cs_chat_zone_alloc(ngx_shm_zone_t *zone, size_t size)
     }
 
     return p;
+}
+
+
+void *
+ngx_http_cs_chat_zone_alloc_half(ngx_shm_zone_t *zone, size_t size)
+{
+    ngx_slab_pool_t *slab;
+
+    slab = ((ngx_http_cs_chat_zone_t *) zone->data)->slab;
+
+    if (slab->pfree <= (ngx_uint_t) (slab->last - slab->pages) / 2) {
+        return NULL;
+    }
+
+    return ngx_slab_alloc_locked(slab, size);
 }
 
 

@@ -1,7 +1,8 @@
 /*
  * The shared zone: which tokens are revoked, and which users have another role
  * than before, for all processes of this NGINX, those that a reload starts
- * included.  What they count is kept there too, see the metrics.
+ * included.  What they count is kept there too, see the metrics, and how many
+ * sockets an address has.
  */
 
 #ifndef NGX_HTTP_CS_CHAT_ZONE_H
@@ -73,6 +74,15 @@ void ngx_http_cs_chat_zone_lock(ngx_shm_zone_t *zone);
 void ngx_http_cs_chat_zone_unlock(ngx_shm_zone_t *zone);
 void *ngx_http_cs_chat_zone_alloc(ngx_shm_zone_t *zone, size_t size);
 void ngx_http_cs_chat_zone_free(ngx_shm_zone_t *zone, void *p);
+
+/*
+ * The same, but half of the zone is left for what may not be forgotten: NULL
+ * when there is no more, which is not counted.
+ */
+void *ngx_http_cs_chat_zone_alloc_half(ngx_shm_zone_t *zone, size_t size);
+
+/* The sockets of each address; the caller holds the lock. */
+ngx_rbtree_t *ngx_http_cs_chat_zone_addresses(ngx_shm_zone_t *zone);
 
 /* Where the metrics remember what is theirs; NULL at first. */
 void **ngx_http_cs_chat_zone_metrics(ngx_shm_zone_t *zone);

@@ -244,6 +244,31 @@ ensure_test_nginx() {
     }
 }
 
+# Node and its WebSocket for the JavaScript client: Debian's, or what npm has
+# put beside the client, or Node's own from 22 on.
+has_node() {
+    command -v node >/dev/null || return 1
+    [ -e /usr/share/nodejs/ws ] || [ -e clients/js/node_modules/ws ] \
+        || node -e 'process.exit(globalThis.WebSocket ? 0 : 1)'
+}
+
+ensure_node() {
+    local packages=(node-ws)
+
+    ! has_node || return 0
+    command -v node >/dev/null || packages+=(nodejs)
+
+    if can_install; then
+        echo "deps: installing ${packages[*]}"
+        apt install --no-install-recommends "${packages[@]}" >/dev/null 2>&1 || :
+    fi
+
+    has_node || {
+        echo "deps: nodejs or node-ws is missing; tests of the JavaScript" \
+            "client will be skipped" >&2
+    }
+}
+
 case ${1:-} in
 run | lint)
     ensure "$1"
@@ -251,6 +276,7 @@ run | lint)
 test)
     ensure test
     ensure_test_nginx
+    ensure_node
     ;;
 *)
     echo "usage: $0 run|test|lint" >&2

@@ -90,6 +90,11 @@ my %ranges = (
         bad => [qw(0 100001 -1 1k many)],
         right => 'a number from 1 to 100000',
     },
+    cs_chat_sockets_per_address => {
+        good => [qw(0 1 1000000)],
+        bad => [qw(1000001 -1 1k off)],
+        right => 'a number from 0 to 1000000',
+    },
     cs_chat_pending_limit => {
         good => [qw(1 256 100000)],
         bad => [qw(0 100001 some)],

@@ -23,7 +23,11 @@ my $server = CSChat::Server->new(
 my $P = 'cs_chat_';
 my $W = 'cs_chat_worker_';
 
-sub http { return CSChat::HTTP->new($server->{address}, $server->port) }
+sub http {
+    my $of = $_[0] // $server;
+
+    return CSChat::HTTP->new($of->{address}, $of->port);
+}
 
 sub metrics {
     return CSChat::Metrics->wait_for($server, @_ ? @_ : sub {1});
@@ -108,6 +112,55 @@ subtest 'docs/metrics.md' => sub {
     my %written = map {/^\| `(cs_chat_\w+)` (\| (?:counter|gauge|histogram) .*)$/ ? ($1 => $2) : ()} <$fh>;
     s/ +\|/ |/g for values %written, values %wanted;
     is_deeply \%written, \%wanted, 'lists every metric as it is';
+};
+
+sub slurp {
+    my ($path) = @_;
+
+    open my $fh, '<', "$CSChat::Server::root/$path" or die "$path: $!\n";
+    local $/;
+    return scalar <$fh>;
+}
+
+# Names in queries that the page does not have.
+sub unknown {
+    my ($metrics, @queries) = @_;
+    my %known = map { $_ => 1 } $metrics->names;
+
+    return grep { !$known{$_} } map {/\b(cs_chat_\w+)/g} @queries;
+}
+
+subtest 'dashboard and alerts ask for what there is' => sub {
+    my $metrics = metrics;
+    my $dashboard = JSON::PP::decode_json(slurp('packaging/grafana-dashboard.json'));
+    my @queries = map { $_->{expr} } map { @{$_->{targets} // []} } @{$dashboard->{panels}};
+
+    cmp_ok scalar @queries, '>', 50, 'the dashboard has queries';
+    is_deeply [unknown($metrics, @queries)], [], 'of metrics that there are';
+    my @unseen = grep {
+        my $name = $_;
+        !grep {/\b$name(?:_bucket|_sum|_count)?\b/} @queries
+    } $metrics->families;
+    is_deeply \@unseen, [], 'and shows all of them';
+    my %ids = map { $_->{id} => 1 } @{$dashboard->{panels}};
+    is scalar keys %ids, scalar @{$dashboard->{panels}}, 'each panel has an id of its own';
+
+    my $rules = slurp('packaging/prometheus-alerts.yml');
+    my @rules = split /^ +- alert: /m, $rules;
+    shift @rules;
+    my $operations = slurp('docs/operations.md');
+    for my $rule (@rules) {
+        my ($name) = $rule =~ /^(\w+)\n/;
+        like $rule, qr/^ +expr: .+\n(?: +for: \d+m\n)? +labels:\n +severity: (?:warning|critical)\n +annotations:\n +summary: .+\n/m,
+            "$name is a rule";
+        is_deeply [unknown($metrics, $rule =~ /expr: (.*)/)], [], 'of metrics that there are';
+        like $operations, qr/`$name`/, 'that is explained';
+    }
+    for my $name ($operations =~ /`(CsChat\w+)`/g) {
+        like $rules, qr/^ +- alert: $name$/m, "$name is there";
+    }
+    is_deeply [unknown($metrics, slurp('docs/metrics.md') =~ /^\| [^|`]+ \| `(.*)` \|$/mg)], [],
+        'the questions of the documents are right';
 };
 
 my $agent = $server->client('agent1');
@@ -322,4 +375,38 @@ subtest 'Redis and PostgreSQL' => sub {
 };
 
 $server->finish;
+
+subtest 'a zone that is too small' => sub {
+    my $small = CSChat::Server->new(
+        directives => 'cs_chat_zone cs_chat:32k;',
+        nginx_workers => 24,
+        only => ['redis', 'nginx'],
+        locations => 'location = /metrics { cs_chat_metrics; }',
+        allow => [qr/"cs_chat_zone"/],
+    );
+
+    like $small->log_text('nginx-0'), qr/\[warn\].*"cs_chat_zone" has 32768 bytes and should have \d+/,
+        'is noticed at the start';
+    ok $small->wait_log('nginx-0', qr/"cs_chat_zone" is full: "cs_chat_metrics" does not show/),
+        'and by a process that has no place';
+    my $metrics = CSChat::Metrics->wait_for($small, sub { $_[0]->value("${P}zone_full_total") > 0 });
+    ok $metrics, 'the page says so too';
+    cmp_ok $metrics->value("${P}nginx_processes"), '<', 24, 'not all processes count';
+    cmp_ok $metrics->value("${P}nginx_processes"), '>', 0, 'but some';
+    is $metrics->value("${P}workers"), 0, 'and there is no worker';
+    $small->finish;
+};
+
+subtest 'a reload that brings the location' => sub {
+    my $other = CSChat::Server->new(only => ['redis', 'nginx'], nginx_workers => 1);
+
+    is http($other)->request('GET', '/metrics')->{status}, 404, 'there is none';
+    $other->{locations} = 'location = /metrics { cs_chat_metrics; }';
+    $other->write_nginx_conf(0);
+    kill 'HUP', $other->pid('nginx-0');
+    ok(CSChat::Metrics->wait_for($other, sub { $_[0]->value("${P}nginx_processes") == 1 }),
+        'and now there is');
+    $other->finish;
+};
+
 done_testing;

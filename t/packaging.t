@@ -118,7 +118,9 @@ for my $file (
     'usr/share/cs-chat/web/widget.js',
     'usr/share/cs-chat/web/client/cs-chat.js',
     'usr/share/cs-chat/web-headers.conf',
-    'usr/share/doc/cs-chat/examples/nginx.conf.example'
+    'usr/share/doc/cs-chat/examples/nginx.conf.example',
+    'usr/share/doc/cs-chat/examples/grafana-dashboard.json',
+    'usr/share/doc/cs-chat/examples/prometheus-alerts.yml'
     )
 {
     ok(-s "$dir/root/$file", $file);

@@ -80,8 +80,8 @@ batch_replies(batch_t *batch, const PGresult *result)
 static void
 batch_answered(batch_t *batch, batch_item_t *item)
 {
-    csc_metrics_observe(&batch->times, CSC_METRIC_US,
-        (uv_hrtime() - item->received) / 1000);
+    csc_metrics_observe(
+        &batch->times, CSC_METRIC_US, (uv_hrtime() - item->received) / 1000);
     free(item);
 }
 

@@ -8,11 +8,21 @@
 #define DB_ATTEMPTS 3
 #define DB_SILENCE 2000 /* ms beyond the statement's own limit */
 
+/*
+ * Look-ups by index, planned once a session: statistics of a table that was
+ * empty when the session began would otherwise leave it with a plan for an
+ * empty table, and planning each call takes longer than most calls.
+ */
+#define DB_PLANS                                                               \
+    " SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;"     \
+    " SET enable_bitmapscan = off; SET enable_hashjoin = off;"                 \
+    " SET enable_mergejoin = off; SET max_parallel_workers_per_gather = 0;"
+
 #define DB_SETTINGS                                                            \
     "SET TIME ZONE 'UTC'; SET synchronous_commit = on;"                        \
     " SET standard_conforming_strings = on; SET jit = off;"                    \
     " SET client_min_messages = warning;"                                      \
-    " SET default_transaction_isolation = 'read committed';"                   \
+    " SET default_transaction_isolation = 'read committed';" DB_PLANS          \
     " SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;"          \
     " SET tcp_keepalives_count = 3; SET statement_timeout = %llu"
 
@@ -20,15 +30,8 @@
 #define DB_SETTINGS_HANG "; SET idle_session_timeout = %llu"
 #define DB_SETTINGS_HANG_VERSION 140000
 
-/*
- * The session that writes plans a statement once, for look-ups by index,
- * whatever the statistics say of tables that were empty yesterday; and what
- * changed in the database itself is told to it.
- */
-#define DB_SETTINGS_WRITER                                                     \
-    "; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;"    \
-    " SET enable_hashjoin = off; SET enable_mergejoin = off;"                  \
-    " SET enable_bitmapscan = off; LISTEN cs_chat_roles"
+/* What changed in the database itself is told to the session that writes. */
+#define DB_LISTEN "; LISTEN cs_chat_roles"
 
 static void db_session_on_event(uv_poll_t *poll, int status, int events);
 
@@ -183,7 +186,7 @@ db_session_greet(db_session_t *session)
 
     if (session->writer) {
         used += (size_t) snprintf(
-            settings + used, sizeof(settings) - used, DB_SETTINGS_WRITER);
+            settings + used, sizeof(settings) - used, DB_LISTEN);
     }
 
     if (session->writer
@@ -637,7 +640,7 @@ db_session_send(db_session_t *session, db_query_t *query)
 
     if (!sent
         || !PQsendQueryPrepared(session->conn, name, query->parameters, values,
-            query->lengths, query->formats, 0)
+            query->lengths, query->formats, statements[query->statement].binary)
         || !PQpipelineSync(session->conn))
     {
         db_session_break(session);

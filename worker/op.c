@@ -63,6 +63,7 @@ ops_free(ops_t *ops)
     csc_json_free(ops->writer);
     buffer_free(&ops->lines);
     buffer_free(&ops->replay);
+    buffer_free(&ops->list);
 }
 
 /* The id in its lower-case form, within the request's own bytes. */
@@ -259,14 +260,20 @@ op_on_outcome(void *data, db_status_e status, const PGresult *result)
 }
 
 db_query_t *
-op_query(request_t *request, statement_e statement)
+op_query_for(request_t *request, statement_e statement, db_done_fn done)
 {
     db_query_t *query;
 
-    query = db_query(statement, request->deadline, op_on_outcome, request);
+    query = db_query(statement, request->deadline, done, request);
     db_str(query, request->message.user);
 
     return query;
+}
+
+db_query_t *
+op_query(request_t *request, statement_e statement)
+{
+    return op_query_for(request, statement, op_on_outcome);
 }
 
 int

@@ -28,6 +28,7 @@ typedef struct ops_s {
     csc_json_writer_t *writer; /* for one answer at a time */
     buffer_t lines;            /* the same: several WebSocket messages */
     buffer_t replay;           /* the same: those ahead of the answer */
+    buffer_t list;             /* the same: its data */
 } ops_t;
 
 /* CSC_ERROR when out of memory; the other members are set by the caller. */
@@ -49,7 +50,11 @@ typedef int (*op_handler_fn)(request_t *request, csc_fault_t *fault);
 /* A query whose outcome answers the request, with the caller as $1. */
 db_query_t *op_query(request_t *request, statement_e statement);
 
-/* Sends a query from op_query(); CSC_OK, as a handler returns. */
+/* A query whose result is another, for done with the request as its data. */
+db_query_t *op_query_for(
+    request_t *request, statement_e statement, db_done_fn done);
+
+/* Sends a query from one of these; CSC_OK, as a handler returns. */
 int op_submit(request_t *request, db_query_t *query);
 
 /* auth.* */

@@ -4,9 +4,62 @@
 #include "input.h"
 #include "op.h"
 #include "random_id.h"
+#include "reply.h"
+#include "view.h"
 
 #define LIST_LIMIT 50
 #define LIST_LIMIT_MAX 200
+
+/* Which chats somebody of a role sees, and the role as that statement has it. */
+static statement_e
+op_chats_seen(csc_str_t *role)
+{
+    if (csc_str_is(*role, "super-agent")) {
+        *role = csc_str("super-agent");
+        return STATEMENT_CHATS_OF_ALL;
+    }
+
+    if (csc_str_is(*role, "agent")) {
+        *role = csc_str("agent");
+        return STATEMENT_CHATS_OF_AGENT;
+    }
+
+    *role = csc_str("customer");
+    return STATEMENT_CHATS_OF_CUSTOMER;
+}
+
+static void
+op_chats_on_list(void *data, db_status_e status, const PGresult *result)
+{
+    request_t *request = data;
+    buffer_t *list = &request->ops->list;
+    csc_fault_t fault;
+    csc_str_t role;
+
+    if (status != DB_OK) {
+        reply_status(request, status);
+        return;
+    }
+
+    if (PQntuples(result) == 0) {
+        reply_error(request, CSC_E_INVALID_TOKEN);
+        return;
+    }
+
+    /* the role that counts is the one in the database */
+    role = reply_column(result, 0, CHATS_VIEWER_ROLE);
+    if (op_chats_seen(&role) != op_chats_seen(&request->message.role)) {
+        request->message.role = role;
+        if (op_chats_list(request, &fault) != CSC_OK) {
+            reply_error(request, CSC_E_INTERNAL_ERROR);
+        }
+        return;
+    }
+
+    buffer_reset(list);
+    view_chats(list, result);
+    reply_data(request, list);
+}
 
 int
 op_chats_list(request_t *request, csc_fault_t *fault)
@@ -36,7 +89,8 @@ op_chats_list(request_t *request, csc_fault_t *fault)
         return CSC_ERROR;
     }
 
-    query = op_query(request, STATEMENT_CHATS_LIST);
+    query = op_query_for(
+        request, op_chats_seen(&request->message.role), op_chats_on_list);
 
     if (p[0].present) {
         db_str(query, p[0].value);

@@ -7,6 +7,7 @@
 #include "op.h"
 #include "random_id.h"
 #include "reply.h"
+#include "view.h"
 
 #define CONTENT_MAX 10000 /* code points */
 #define CLIENT_ID_MAX 64
@@ -251,6 +252,28 @@ op_messages_time_zone(input_parameter_t *before, request_t *request)
     }
 }
 
+static void
+op_messages_on_list(void *data, db_status_e status, const PGresult *result)
+{
+    request_t *request = data;
+    buffer_t *list = &request->ops->list;
+
+    if (status != DB_OK) {
+        reply_status(request, status);
+
+    } else if (PQntuples(result) == 0) {
+        reply_error(request, CSC_E_INVALID_TOKEN);
+
+    } else if (PQgetisnull(result, 0, MESSAGES_CHAT)) {
+        reply_error(request, CSC_E_CHAT_NOT_FOUND);
+
+    } else {
+        buffer_reset(list);
+        view_messages(list, result);
+        reply_data(request, list);
+    }
+}
+
 int
 op_messages_list(request_t *request, csc_fault_t *fault)
 {
@@ -273,7 +296,7 @@ op_messages_list(request_t *request, csc_fault_t *fault)
 
     op_messages_time_zone(&p[LIST_BEFORE], request);
 
-    query = op_query(request, STATEMENT_MESSAGES_LIST);
+    query = op_query_for(request, STATEMENT_MESSAGES_LIST, op_messages_on_list);
     db_str(query, request->message.chat);
     db_int(query, (int64_t) limit);
 

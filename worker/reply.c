@@ -345,6 +345,29 @@ reply_user(request_t *request, int status, csc_str_t id, csc_str_t role,
 }
 
 void
+reply_data(request_t *request, const buffer_t *data)
+{
+    csc_json_writer_t *w = request->ops->writer;
+    csc_str_t body = { data->used, data->data };
+    csc_bus_message_t reply;
+
+    if (data->failed) {
+        reply_error(request, CSC_E_INTERNAL_ERROR);
+        return;
+    }
+
+    memset(&reply, 0, sizeof(reply));
+    csc_json_reset(w);
+    csc_json_object(w);
+    csc_json_key(w, "success");
+    csc_json_bool(w, 1);
+    csc_json_key(w, "data");
+    csc_json_raw(w, body);
+    csc_json_end_object(w);
+    reply_written(request, &reply, 200);
+}
+
+void
 reply_empty(request_t *request, int status)
 {
     csc_bus_message_t reply;

@@ -6,6 +6,15 @@
 
 #define USER "SELECT id, username, role, password_hash, body FROM cs_chat."
 
+/* The role as a literal: the planner leaves out what is for others. */
+#define CHATS(name, role)                                                      \
+    {                                                                          \
+        name,                                                                  \
+            "SELECT * FROM cs_chat.chats_page('" role "', $1::uuid, $2::text," \
+            " $3::int, $4::int)",                                              \
+            4, 0, 1                                                            \
+    }
+
 const statement_t statements[STATEMENT_MAX] = {
     [STATEMENT_USER_BY_NAME] = { "user_by_name", USER "user_by_name($1::text)",
         1, 0 },
@@ -24,8 +33,9 @@ const statement_t statements[STATEMENT_MAX] = {
         0 },
     [STATEMENT_USERS_HIDE] = { "users_hide",
         OUTCOME "users_hide($1::uuid, $2::bool, $3::bool, $4::bool)", 4, 1 },
-    [STATEMENT_CHATS_LIST] = { "chats_list",
-        OUTCOME "chats_list($1::uuid, $2::text, $3::int, $4::int)", 4, 0 },
+    [STATEMENT_CHATS_OF_CUSTOMER] = CHATS("chats_of_customer", "customer"),
+    [STATEMENT_CHATS_OF_AGENT] = CHATS("chats_of_agent", "agent"),
+    [STATEMENT_CHATS_OF_ALL] = CHATS("chats_of_all", "super-agent"),
     [STATEMENT_CHATS_CREATE] = { "chats_create",
         OUTCOME "chats_create($1::uuid, $2::uuid, $3::uuid, $4::uuid)", 4, 1 },
     [STATEMENT_CHATS_GET] = { "chats_get",
@@ -52,9 +62,9 @@ const statement_t statements[STATEMENT_MAX] = {
     [STATEMENT_CHATS_LEAVE] = { "chats_leave",
         OUTCOME "chats_leave($1::uuid, $2::uuid)", 2, 0 },
     [STATEMENT_MESSAGES_LIST] = { "messages_list",
-        OUTCOME "messages_list($1::uuid, $2::uuid, $3::int, $4::int,"
-                " $5::bigint, $6::timestamptz, $7::bigint)",
-        7, 0 },
+        "SELECT * FROM cs_chat.messages_page($1::uuid, $2::uuid, $3::int,"
+        " $4::int, $5::bigint, $6::timestamptz, $7::bigint)",
+        7, 0, 1 },
     [STATEMENT_MESSAGES_STORE] = { "messages_store",
         "SELECT place, seq, ts, customer, agent, name, role, avatar,"
         " other_name, other_role, other_avatar FROM cs_chat.messages_store("

@@ -14,7 +14,9 @@ typedef enum {
     STATEMENT_USERS_SELF,
     STATEMENT_USERS_LIST,
     STATEMENT_USERS_HIDE,
-    STATEMENT_CHATS_LIST,
+    STATEMENT_CHATS_OF_CUSTOMER,
+    STATEMENT_CHATS_OF_AGENT,
+    STATEMENT_CHATS_OF_ALL,
     STATEMENT_CHATS_CREATE,
     STATEMENT_CHATS_GET,
     STATEMENT_CHATS_SET_STATUS,
@@ -61,6 +63,7 @@ typedef struct {
     const char *sql;
     int parameters;
     int writer;
+    int binary; /* the result has columns of its own, in binary format */
 } statement_t;
 
 extern const statement_t statements[STATEMENT_MAX];

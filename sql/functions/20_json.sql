@@ -117,12 +117,13 @@ $$;
 
 -- How far a person has read a chat: by their mark (NULL: none), or by writing.
 CREATE OR REPLACE FUNCTION cs_chat.read_seq(
-    c public.chats, person UUID, mark BIGINT)
+    person UUID, mark BIGINT, customer UUID, customer_seq BIGINT, agent UUID,
+    agent_seq BIGINT)
 RETURNS BIGINT
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-    SELECT greatest(mark, CASE person WHEN (c).customer_id THEN (c).customer_seq
-                                      WHEN (c).agent_id THEN (c).agent_seq END)
+    SELECT greatest(mark, CASE person WHEN customer THEN customer_seq
+                                      WHEN agent THEN agent_seq END)
 $$;
 
 -- A chat as one person sees it; read_seq is how far that person has read.

@@ -48,7 +48,8 @@ AS $$
 DECLARE
     body TEXT;
 BEGIN
-    SELECT cs_chat.chat_json(c, cs_chat.read_seq(c, viewer.id, r.seq),
+    SELECT cs_chat.chat_json(c, cs_chat.read_seq(viewer.id, r.seq, c.customer_id,
+                   c.customer_seq, c.agent_id, c.agent_seq),
                cs_chat.user_json_for(cu, viewer.id, viewer.role),
                CASE WHEN ag.id IS NOT NULL THEN
                    cs_chat.user_json_for(ag, viewer.id, viewer.role) END,

@@ -1,103 +1,5 @@
 -- Chats: the list, one chat, and what changes a chat.
 
--- The chats that the caller sees, newest activity first (chats.list,
--- chats.archived): those of p_status, or with NULL all but the archived.
--- One statement however many chats: each branch walks the index of its kind
--- of viewer (active_at is updated_at by the hour, so both sort alike) and
--- stops when it has enough; branches of other roles do not run.  The settings
--- keep it so whatever the statistics say, and spare the planning of each call,
--- which would take longer than most lists.
-CREATE OR REPLACE FUNCTION cs_chat.chats_list(
-    p_caller UUID, p_status TEXT, p_limit INT, p_offset INT)
-RETURNS SETOF cs_chat.outcome
-LANGUAGE plpgsql STABLE
-SET plan_cache_mode = force_generic_plan
-SET enable_seqscan = off
-SET enable_bitmapscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
-SET max_parallel_workers_per_gather = 0
-SET jit = off
-AS $$
-DECLARE
-    me public.users;
-    my_role TEXT;
-    archived CONSTANT BOOLEAN := p_status IS NOT DISTINCT FROM 'archived';
-    body TEXT;
-BEGIN
-    SELECT u.* INTO me FROM public.users u WHERE u.id = p_caller;
-    IF NOT FOUND THEN
-        RETURN NEXT cs_chat.refusal(1, 'INVALID_TOKEN');
-        RETURN;
-    END IF;
-    my_role := me.role;
-
-    SELECT string_agg(x.body, ',' ORDER BY x.updated_at DESC, x.id)
-      INTO body
-      FROM (
-        SELECT s.id, s.updated_at,
-               cs_chat.chat_json(s.c, cs_chat.read_seq(s.c, me.id, r.seq),
-                   cs_chat.user_json_for(cu, me.id, my_role),
-                   CASE WHEN ag.id IS NOT NULL THEN
-                       cs_chat.user_json_for(ag, me.id, my_role) END,
-                   CASE WHEN m.id IS NOT NULL THEN
-                       cs_chat.message_json(m, su) END)::TEXT AS body
-          FROM (
-            SELECT p.*
-              FROM (
-                (SELECT c.id, c.updated_at, c
-                   FROM public.chats c
-                  WHERE my_role NOT IN ('agent', 'super-agent')
-                    AND c.customer_id = me.id
-                    AND (coalesce(c.status, 'active') = 'archived') = archived
-                    AND (p_status IS NULL
-                         OR coalesce(c.status, 'active') = p_status)
-                  ORDER BY c.active_at DESC, c.updated_at DESC, c.id
-                  LIMIT p_offset::BIGINT + p_limit)
-                UNION ALL
-                (SELECT c.id, c.updated_at, c
-                   FROM public.chats c
-                  WHERE my_role = 'agent' AND c.agent_id = me.id
-                    AND (coalesce(c.status, 'active') = 'archived') = archived
-                    AND (p_status IS NULL
-                         OR coalesce(c.status, 'active') = p_status)
-                  ORDER BY c.active_at DESC, c.updated_at DESC, c.id
-                  LIMIT p_offset::BIGINT + p_limit)
-                UNION ALL
-                (SELECT c.id, c.updated_at, c
-                   FROM public.chats c
-                  WHERE my_role = 'agent' AND c.agent_id IS NULL
-                    AND (coalesce(c.status, 'active') = 'archived') = archived
-                    AND (p_status IS NULL
-                         OR coalesce(c.status, 'active') = p_status)
-                  ORDER BY c.active_at DESC, c.updated_at DESC, c.id
-                  LIMIT p_offset::BIGINT + p_limit)
-                UNION ALL
-                (SELECT c.id, c.updated_at, c
-                   FROM public.chats c
-                  WHERE my_role = 'super-agent'
-                    AND (coalesce(c.status, 'active') = 'archived') = archived
-                    AND (p_status IS NULL
-                         OR coalesce(c.status, 'active') = p_status)
-                  ORDER BY c.active_at DESC, c.updated_at DESC, c.id
-                  LIMIT p_offset::BIGINT + p_limit)
-              ) p
-             ORDER BY p.updated_at DESC, p.id
-             LIMIT p_limit OFFSET p_offset
-          ) s
-          JOIN public.users cu ON cu.id = (s.c).customer_id
-          LEFT JOIN public.users ag ON ag.id = (s.c).agent_id
-          LEFT JOIN public.messages m
-                 ON m.chat_id = s.id AND m.seq = (s.c).last_seq
-          LEFT JOIN public.users su ON su.id = m.sender_id
-          LEFT JOIN public.chat_reads r
-                 ON r.chat_id = s.id AND r.user_id = me.id
-      ) x;
-
-    RETURN NEXT cs_chat.success(200, '[' || coalesce(body, '') || ']');
-END
-$$;
-
 -- One chat with its last 50 messages, oldest first (chats.get).
 CREATE OR REPLACE FUNCTION cs_chat.chats_get(p_caller UUID, p_chat UUID)
 RETURNS SETOF cs_chat.outcome
@@ -114,7 +16,8 @@ DECLARE
     body TEXT;
 BEGIN
     SELECT me.id, c.id,
-           cs_chat.chat_json_messages(c, cs_chat.read_seq(c, me.id, r.seq),
+           cs_chat.chat_json_messages(c, cs_chat.read_seq(me.id, r.seq, c.customer_id,
+                   c.customer_seq, c.agent_id, c.agent_seq),
                cs_chat.user_json_for(cu, me.id, me.role),
                CASE WHEN ag.id IS NOT NULL THEN
                    cs_chat.user_json_for(ag, me.id, me.role) END,

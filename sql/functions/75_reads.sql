@@ -48,7 +48,8 @@ BEGIN
         SELECT i.ord::INT AS ord, i.chat_id, i.reader,
                c.customer_id, c.agent_id,
                least(i.seq, c.last_seq) AS seq,
-               coalesce(cs_chat.read_seq(c, i.reader, r.seq), 0) AS read_seq,
+               coalesce(cs_chat.read_seq(i.reader, r.seq, c.customer_id,
+                   c.customer_seq, c.agent_id, c.agent_seq), 0) AS read_seq,
                CASE
                    WHEN u.id IS NULL THEN 'INVALID_TOKEN'
                    WHEN c.id IS NULL

@@ -210,7 +210,8 @@ AS $$
      GROUP BY c.id
     UNION ALL
     SELECT concat_ws('|', 'read', c.id, u.id,
-                     coalesce(cs_chat.read_seq(c, u.id, r.seq), 0))
+                     coalesce(cs_chat.read_seq(u.id, r.seq, c.customer_id,
+                         c.customer_seq, c.agent_id, c.agent_seq), 0))
       FROM public.chats c
      CROSS JOIN public.users u
       LEFT JOIN public.chat_reads r ON r.chat_id = c.id AND r.user_id = u.id

@@ -58,7 +58,8 @@ CREATE FUNCTION t.mark(who TEXT)
 RETURNS TEXT
 LANGUAGE sql
 AS $$
-    SELECT concat_ws(' ', cs_chat.read_seq(c, t.id(who), r.seq), r.seq IS NULL)
+    SELECT concat_ws(' ', cs_chat.read_seq(t.id(who), r.seq, c.customer_id,
+               c.customer_seq, c.agent_id, c.agent_seq), r.seq IS NULL)
       FROM public.chats c
       LEFT JOIN public.chat_reads r
              ON r.chat_id = c.id AND r.user_id = t.id(who)

@@ -59,16 +59,10 @@ $$;
 SELECT t.ok(t.reads('test_count()') > 5000, 'a sequential scan is noticed');
 SELECT t.ok(t.reads(call) < 500, regexp_replace(call, '\s+', ' ', 'g'))
   FROM (VALUES
-    ('chats_list(t.id(''p7''), NULL, 50, 0)'),
-    ('chats_list(t.id(''p20''), NULL, 50, 0)'),
-    ('chats_list(t.id(''p20''), ''archived'', 50, 0)'),
-    ('chats_list(t.id(''sue''), NULL, 200, 0)'),
-    ('chats_list(t.id(''sue''), ''archived'', 200, 0)'),
     ('chats_get(t.id(''sue''), t.id(''x77''))'),
     ('chats_join(t.id(''sue''), t.id(''x77''), 1)'),
     ('chats_set_status(t.id(''sue''), t.id(''x77''), ''closed'')'),
     ('chats_assign(t.id(''sue''), t.id(''x77''), t.id(''p20''), NULL)'),
-    ('messages_list(t.id(''sue''), t.id(''x77''), 50, 0, NULL, NULL, NULL)'),
     ('messages_repeat(t.id(''x77''), 1)'),
     ('takeover_events(t.ids(''x77'', ''x78''), ''{2025-01-01,2025-01-01}'',
         ''{t,f}'', ''00000000-0000-0000-0000-000000000000'', -4, 500)'),
@@ -82,6 +76,35 @@ SELECT t.ok(t.reads(call) < 500, regexp_replace(call, '\s+', ' ', 'g'))
     ('customers_available(t.id(''p20''))'),
     ('presence_apply(t.ids(''p20'', ''p7''), ''{t,t}'', ''{t,t}'', ''{a,b}'')')
   ) AS calls (call);
+
+-- The same of a list, prepared as the worker does it.
+CREATE FUNCTION t.page_reads(page TEXT, arguments TEXT)
+RETURNS BIGINT
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    before BIGINT := t.scanned();
+BEGIN
+    EXECUTE 'PREPARE page AS SELECT * FROM cs_chat.' || page;
+    EXECUTE 'EXECUTE page (' || arguments || ')';
+    DEALLOCATE page;
+    RETURN t.scanned() - before;
+END
+$$;
+
+SELECT t.ok(t.page_reads(page, arguments) < 500, page || ' ' || arguments)
+  FROM (VALUES
+    ('chats_page(''customer'', $1, $2, $3, $4)', 't.id(''p7''), NULL, 50, 0'),
+    ('chats_page(''agent'', $1, $2, $3, $4)', 't.id(''p20''), NULL, 50, 0'),
+    ('chats_page(''agent'', $1, $2, $3, $4)',
+        't.id(''p20''), ''archived'', 50, 0'),
+    ('chats_page(''super-agent'', $1, $2, $3, $4)',
+        't.id(''sue''), NULL, 200, 0'),
+    ('chats_page(''super-agent'', $1, $2, $3, $4)',
+        't.id(''sue''), ''archived'', 200, 0'),
+    ('messages_page($1, $2, $3, $4, $5, $6, $7)',
+        't.id(''sue''), t.id(''x77''), 50, 0, NULL, NULL, NULL')
+  ) AS pages (page, arguments);
 
 -- The chats of the last hours among many.
 CREATE FUNCTION t.takeover_reads()

@@ -41,7 +41,10 @@ cd "$dir"
     -o "-c listen_addresses= -k $dir -c fsync=off -c autovacuum=off" start >/dev/null
 
 export PGHOST=$dir PGUSER=postgres PGDATABASE=postgres
-export PGOPTIONS='-c client_min_messages=warning -c timezone=UTC'
+# As the worker's sessions have it.
+export PGOPTIONS='-c client_min_messages=warning -c timezone=UTC
+-c plan_cache_mode=force_generic_plan -c enable_seqscan=off
+-c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off'
 export SQL_TESTS=$here
 
 # A file's lines, numbered; one that does not end well is a failure of its own.

@@ -214,7 +214,6 @@ export class CSChat extends Emitter {
       this._kept = null;
       clearInterval(tend);
       this._auth.keep(false);
-      this._outbox.release();
     };
   }
 
@@ -237,6 +236,7 @@ export class CSChat extends Emitter {
     if (status === 'ended') {
       this._lost();
       this._kept?.abort();
+      this._outbox.release();
       if (detail.reason === 'auth') this._auth.set(null);
     }
     this._emit('status', status, detail);

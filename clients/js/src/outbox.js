@@ -39,18 +39,28 @@ export function createOutbox({ storage, prefix = 'cs-chat', times, send, onChang
     }
   }
 
-  function adopt() {
-    for (const key of keys()) {
-      const left = JSON.parse(storage.getItem(key));
-      if (key === mine() + me || left?.until > Date.now()) continue;
-      const news = (left?.entries ?? []).filter(({ clientId }) => !find(clientId));
-
-      storage.removeItem(key);
-      for (const entry of news) entry.state = entry.error ? 'failed' : 'queued';
-      entries = [...news, ...entries].sort((a, b) => a.createdAt - b.createdAt);
-      save();
-      for (const entry of news) change(entry, entry.state);
+  // What stands under a key, if its lease has run out.
+  function left(key) {
+    try {
+      const { until, entries: old } = JSON.parse(storage.getItem(key));
+      return until < Date.now() && old;
+    } catch {
+      return [];
     }
+  }
+
+  function adopt() {
+    const news = [];
+
+    for (const key of keys()) {
+      const old = left(key);
+      if (old) storage.removeItem(key);
+      if (old) news.push(...old.filter(({ clientId }) => !find(clientId)));
+    }
+    for (const entry of news) entry.state = entry.error ? 'failed' : 'queued';
+    entries = [...news, ...entries].sort((a, b) => a.createdAt - b.createdAt);
+    save();
+    for (const entry of news) change(entry, entry.state);
   }
 
   function change(entry, state) {
@@ -104,7 +114,7 @@ export function createOutbox({ storage, prefix = 'cs-chat', times, send, onChang
         entries = [];
       }
       user = owner;
-      outbox.tend();
+      adopt();
     },
 
     // Ends when the message is stored, or refused.
@@ -175,11 +185,8 @@ export function createOutbox({ storage, prefix = 'cs-chat', times, send, onChang
       }
     },
 
-    // To be called from time to time.
-    tend() {
-      save();
-      adopt();
-    },
+    // To be called from time to time: prolongs the lease, takes what others left.
+    tend: adopt,
 
     // This page goes away: whoever comes next may have them.
     release: () => save(0),

@@ -104,6 +104,48 @@ BEGIN
 END
 $$;
 
+-- The lists, of which the worker writes the JSON, as operations: a page's
+-- chats and messages in its order, each as other operations show it.
+CREATE FUNCTION cs_chat.chats_list(
+    who UUID, status TEXT, lim INT, off INT)
+RETURNS SETOF cs_chat.outcome
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    me public.users := (SELECT u FROM public.users u WHERE u.id = who);
+    body TEXT;
+BEGIN
+    IF me.id IS NULL THEN
+        RETURN NEXT cs_chat.refusal(1, 'INVALID_TOKEN');
+        RETURN;
+    END IF;
+    EXECUTE format('SELECT string_agg(cs_chat.chat_body(c, $1), '','')'
+                   '  FROM cs_chat.chats_page(%L, $2, $3, $4, $5) p'
+                   '  JOIN public.chats c ON c.id = p.id', me.role)
+       INTO body USING me, who, status, lim, off;
+    RETURN NEXT cs_chat.success(200, '[' || coalesce(body, '') || ']');
+END
+$$;
+
+CREATE FUNCTION cs_chat.messages_list(
+    who UUID, chat UUID, lim INT, off INT, before_seq BIGINT,
+    before_time TIMESTAMPTZ, after_seq BIGINT)
+RETURNS SETOF cs_chat.outcome
+LANGUAGE sql
+AS $$
+    SELECT CASE
+        WHEN count(*) = 0 THEN cs_chat.refusal(1, 'INVALID_TOKEN')
+        WHEN count(p.chat) = 0 THEN cs_chat.refusal(1, 'CHAT_NOT_FOUND')
+        ELSE cs_chat.success(200, '[' || coalesce(string_agg(
+                 cs_chat.message_json(m, u)::TEXT, ',')
+                 FILTER (WHERE m.id IS NOT NULL), '') || ']')
+        END
+      FROM cs_chat.messages_page(who, chat, lim, off, before_seq, before_time,
+                                 after_seq) p
+      LEFT JOIN public.messages m ON m.id = p.id
+      LEFT JOIN public.users u ON u.id = m.sender_id
+$$;
+
 -- What came: "reply 201" or "reply 404 CHAT_NOT_FOUND field", and the types
 -- of events, in order.
 CREATE FUNCTION t.summary()

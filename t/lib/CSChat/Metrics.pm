@@ -33,8 +33,9 @@ sub wait_for {
     my ($class, $server, $condition, $seconds) = @_;
     my $metrics;
 
+    # a connection may end with its process
     return wait_until($seconds // 10, sub {
-        $metrics = $class->get($server);
+        $metrics = eval { $class->get($server) } or return 0;
         return $condition->($metrics);
     }) ? $metrics : undef;
 }
