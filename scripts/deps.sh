@@ -248,7 +248,7 @@ ensure_test_nginx() {
 # put beside the client, or Node's own from 22 on.
 has_node() {
     command -v node >/dev/null || return 1
-    [ -e /usr/share/nodejs/ws ] || [ -e clients/js/node_modules/ws ] \
+    [ -e /usr/share/nodejs/ws ] || [ -e "${0%/*}/../clients/js/node_modules/ws" ] \
         || node -e 'process.exit(globalThis.WebSocket ? 0 : 1)'
 }
 

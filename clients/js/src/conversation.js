@@ -17,10 +17,11 @@ export class Conversation extends Emitter {
   typing = new Set();
   following = false;
   _timeline = new Timeline();
+  _doing = {};   // what _once() does at the moment
   _typed = 0;
   _marked = 0;
-  _heard = NaN;  // the last `seq` that was told
-  _toldAt = 0;   // the tick of the last event about `info`
+  _heard;       // the last `seq` that was told
+  _toldAt = 0;  // the tick of the last event about `info`
 
   constructor(chat, id) {
     super();
@@ -59,23 +60,18 @@ export class Conversation extends Emitter {
     this.following = false;
     this.messages = [];
     this._timeline = new Timeline();
-    this._loading = null;
+    this._doing = {};
   }
 
-  // Does one thing at a time: who asks meanwhile gets the same.
+  // Does a thing once at a time: who asks meanwhile gets the same.
   _once(name, action) {
-    if (!this[name]) {
-      const promise = action().finally(() => {
-        if (this[name] === promise) this[name] = null;
-      });
-      this[name] = promise;
-    }
-    return this[name];
+    const doing = this._doing;
+    return (doing[name] ??= action().finally(() => { delete doing[name]; }));
   }
 
   // The newest messages, and from then on what comes.
   _load() {
-    return this._once('_loading', async () => {
+    return this._once('loading', async () => {
       const timeline = this._timeline = new Timeline();
       const messages = await this._fetch();
 
@@ -96,7 +92,6 @@ export class Conversation extends Emitter {
       page = await this._persist((api) => api.messages(this.id, { after: timeline.position, limit: FILL }));
       if (timeline === this._timeline) for (const message of page) this._show(timeline.take(message));
     }
-    this._noteGap();
   }
 
   // What a `resume` is to begin after; undefined while that is not known.
@@ -105,7 +100,7 @@ export class Conversation extends Emitter {
   }
 
   _noteGap() {
-    if (this._timeline.gap && !this._filling) this._chat._resume(this);
+    if (this._timeline.gap && !this._doing.filling) this._chat._resume(this);
   }
 
   // After a break: whether there is something to resume.
@@ -121,7 +116,9 @@ export class Conversation extends Emitter {
     if (error === 'CHAT_NOT_FOUND') this._gone();
     if (error) return this.following;
     if (lastSeq < this._position) this._try(this._load());  // the server was set back
-    else if (!recovered || toSeq > this._position) this._try(this._once('_filling', () => this._fill()));
+    else if (!recovered || toSeq > this._position) {
+      this._try(this._once('filling', () => this._fill()).then(() => this._noteGap()));
+    }
     if (recovered && (status !== this.info?.status || agentId !== this.info?.agentId)) this._renew('info');
   }
 
@@ -188,7 +185,7 @@ export class Conversation extends Emitter {
 
     this._counting(() => {
       this.info = { ...this.info, ...info, ...asked < this._toldAt && { status, isActive, agentId, agent } };
-      if (!this._heard) this._heard = info.lastSeq;
+      this._heard ??= info.lastSeq;
       this.lastSeq = Math.max(this.lastSeq, info.lastSeq);
       this._hasRead(this._chat.userId, info.lastSeq - (info.unreadCount ?? info.lastSeq));
     });
@@ -232,7 +229,7 @@ export class Conversation extends Emitter {
   }
 
   _renew(change) {
-    this._try(this._once('_renewing', () => this._fetch(change)));
+    this._try(this._once('renewing', () => this._fetch(change)));
   }
 
   _try(promise) {
@@ -274,7 +271,7 @@ export class Conversation extends Emitter {
   }
 
   loadEarlier(limit = PAGE) {
-    return this._once('_earlier', async () => {
+    return this._once('earlier', async () => {
       const [first] = this.messages;
       const page = this.hasEarlier ? await this._chat.api.messages(this.id, { before: first.seq, limit }) : [];
 

@@ -201,7 +201,7 @@ export function createOutbox({ storage, prefix = 'cs-chat', times, send, onChang
   return outbox;
 }
 
-// A name that nobody else has; crypto.randomUUID() is for pages with TLS alone.
+// A name that no other message or instance of this user has; no secret.
 function unique() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => (byte + 256).toString(16).slice(1)).join('');
+  return [Date.now(), Math.random(), Math.random()].map((n) => n.toString(36).replace('0.', '')).join('-');
 }
