@@ -279,7 +279,10 @@ export class CSChat extends Emitter<Events> {
 
   /** A page of chats, newest activity first. */
   chats(filter?: ChatFilter): Promise<Conversation[]>;
-  /** All of them, page by page; each once. */
+  /**
+   * All of them, page by page; each once. Without a filter, and to its end, it also finds what is gone
+   * or archived by now: the event `chat` tells.
+   */
   allChats(filter?: ChatFilter): AsyncIterableIterator<Conversation>;
   /** Opens a chat; a customer needs no fields. */
   createChat(fields?: { customerId?: Id; agentId?: Id | null }): Promise<Conversation>;

@@ -553,8 +553,11 @@ var CSChat = (() => {
     _renew(change) {
       this._try(this._once("renewing", () => this._fetch(change)));
     }
+    // Nobody awaits it.  That a chat is gone, `chat` has told.
     _try(promise) {
-      promise.catch((error) => this._chat._emit("error", error));
+      promise.catch((error) => {
+        if (error.code !== "CHAT_NOT_FOUND") this._chat._emit("error", error);
+      });
     }
     // ---- what the user does ---------------------------------------------------
     send(content, { type = "text" } = {}) {
@@ -921,12 +924,21 @@ var CSChat = (() => {
     }
     async *allChats({ limit = 200, offset = 0, ...filter } = {}) {
       const seen = /* @__PURE__ */ new Set();
+      const whole = !offset && !Object.keys(filter).length;
       for (let page = { length: limit }; page.length === limit; offset += limit) {
         page = await this.chats({ ...filter, limit, offset });
         for (const conversation of page) {
           if (!seen.has(conversation)) yield conversation;
           seen.add(conversation);
         }
+      }
+      if (whole) this._missed(seen);
+    }
+    // What a whole list lacks has been archived, or is out of sight: to be asked for.
+    _missed(seen) {
+      for (const conversation of this.conversations.values()) {
+        const { info } = conversation;
+        if (info && info.status !== "archived" && !seen.has(conversation)) conversation._renew("info");
       }
     }
     async createChat(fields) {

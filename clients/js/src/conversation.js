@@ -232,8 +232,11 @@ export class Conversation extends Emitter {
     this._try(this._once('renewing', () => this._fetch(change)));
   }
 
+  // Nobody awaits it.  That a chat is gone, `chat` has told.
   _try(promise) {
-    promise.catch((error) => this._chat._emit('error', error));
+    promise.catch((error) => {
+      if (error.code !== 'CHAT_NOT_FOUND') this._chat._emit('error', error);
+    });
   }
 
   // ---- what the user does ---------------------------------------------------

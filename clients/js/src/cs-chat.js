@@ -141,6 +141,7 @@ export class CSChat extends Emitter {
 
   async* allChats({ limit = 200, offset = 0, ...filter } = {}) {
     const seen = new Set();
+    const whole = !offset && !Object.keys(filter).length;
 
     for (let page = { length: limit }; page.length === limit; offset += limit) {
       page = await this.chats({ ...filter, limit, offset });
@@ -148,6 +149,15 @@ export class CSChat extends Emitter {
         if (!seen.has(conversation)) yield conversation;  // it may have moved down meanwhile
         seen.add(conversation);
       }
+    }
+    if (whole) this._missed(seen);
+  }
+
+  // What a whole list lacks has been archived, or is out of sight: to be asked for.
+  _missed(seen) {
+    for (const conversation of this.conversations.values()) {
+      const { info } = conversation;
+      if (info && info.status !== 'archived' && !seen.has(conversation)) conversation._renew('info');
     }
   }
 

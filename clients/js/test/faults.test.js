@@ -180,6 +180,26 @@ check('a chat that was lost meanwhile is gone', async () => {
   customer.disconnect();
 });
 
+check('a whole list notices what was lost or archived meanwhile', async () => {
+  const [agent, chief] = await Promise.all([server.connected('agent1'), server.connected('agent2')]);
+  const customer = await server.connected('customer2');
+  const lost = await customer.createChat();
+  const archived = await customer.createChat();
+  for await (const conversation of agent.allChats()) assert.ok(conversation.info);
+  assert.ok(agent.conversations.has(lost.id));
+  agent.disconnect();
+  await chief.conversation(lost.id).assign(chief.userId);
+  await archived.archive();
+  await agent.connect();
+
+  const gone = next(agent, 'chat', ({ id }, change) => id === lost.id && change === 'gone');
+  const put = next(agent, 'chat', ({ id, info }) => id === archived.id && info.status === 'archived');
+  for await (const { id } of agent.allChats()) assert.notEqual(id, lost.id);
+  await Promise.all([gone, put]);
+  assert.equal(agent.conversations.has(lost.id), false);
+  for (const chat of [agent, chief, customer]) chat.disconnect();
+});
+
 check('following waits for a server that is away, and for the connection', async () => {
   const customer = await server.connected('customer2');
   const ours = await customer.createChat();
