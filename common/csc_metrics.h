@@ -137,6 +137,10 @@ typedef enum {
     VALUE(repeats, COUNTER, PLAIN, "repeats_requested_total",                  \
         "Times that messages missing in the order of a chat were asked "       \
         "for.")                                                                \
+    VALUE(tokens, COUNTER, PLAIN, "tokens_verified_total",                     \
+        "Tokens that were checked in full.")                                   \
+    VALUE(tokens_known, COUNTER, PLAIN, "token_cache_hits_total",              \
+        "Tokens that were known from an earlier check.")                       \
     VALUE(revoked, GAUGE, PLAIN, "revoked_tokens",                             \
         "Revoked tokens that are remembered.")                                 \
     VALUE(zone_size, GAUGE, PLAIN, "zone_bytes",                               \

@@ -13,13 +13,13 @@ typedef struct {
     ngx_rbtree_t tokens; /* of sessions, by a part of their tokens' keys */
     ngx_rbtree_node_t sentinel;
     ngx_log_t *log;
-    ngx_uint_t event;      /* number of the event that is being delivered */
-    ngx_uint_t deliveries; /* of it */
+    ngx_uint_t event; /* number of the event that is being delivered */
 } ngx_http_cs_chat_hub_t;
 
 
 static void ngx_http_cs_chat_hub_token(ngx_http_cs_chat_session_t *session);
-static void ngx_http_cs_chat_hub_counted(csc_bus_message_t *event);
+static void ngx_http_cs_chat_hub_counted(
+    csc_bus_message_t *event, ngx_uint_t deliveries);
 static ngx_int_t ngx_http_cs_chat_hub_pass(csc_bus_message_t *event,
     ngx_uint_t chats, ngx_http_cs_chat_frame_t **frame);
 static ngx_http_cs_chat_frame_t *ngx_http_cs_chat_hub_frame(
@@ -165,7 +165,6 @@ ngx_http_cs_chat_hub_event(csc_bus_message_t *event)
 
     frame = NULL;
     hub.event++;
-    hub.deliveries = 0;
 
     if (event->seq && event->chat.len) {
         ngx_http_cs_chat_join_skip(event, hub.event);
@@ -183,8 +182,10 @@ ngx_http_cs_chat_hub_event(csc_bus_message_t *event)
     }
 
     if (frame != NULL) {
+        /* each queue that it stands in has a reference */
+
+        ngx_http_cs_chat_hub_counted(event, frame->refs - 1);
         ngx_http_cs_chat_frame_release(frame);
-        ngx_http_cs_chat_hub_counted(event);
     }
 
     if (event->restrict_followers && event->chat.len) {
@@ -194,7 +195,7 @@ ngx_http_cs_chat_hub_event(csc_bus_message_t *event)
 
 
 static void
-ngx_http_cs_chat_hub_counted(csc_bus_message_t *event)
+ngx_http_cs_chat_hub_counted(csc_bus_message_t *event, ngx_uint_t deliveries)
 {
     int64_t ms;
     ngx_time_t *now;
@@ -204,9 +205,9 @@ ngx_http_cs_chat_hub_counted(csc_bus_message_t *event)
     metrics = ngx_http_cs_chat_metrics;
     class = csc_metrics_class(event->type);
     metrics->events[class]++;
-    metrics->deliveries[class] += hub.deliveries;
+    metrics->deliveries[class] += deliveries;
 
-    if (event->at && hub.deliveries) {
+    if (event->at && deliveries) {
         now = ngx_timeofday();
         ms = (int64_t) now->sec * 1000 + now->msec - (int64_t) event->at;
 
@@ -314,7 +315,6 @@ ngx_http_cs_chat_hub_deliver(ngx_http_cs_chat_topic_t *topic,
 
         session->event = hub.event;
         ngx_http_cs_chat_ws_send(session, frame);
-        hub.deliveries++;
     }
 }
 

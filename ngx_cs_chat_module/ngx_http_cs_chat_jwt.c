@@ -1,4 +1,5 @@
 #include "ngx_http_cs_chat_jwt.h"
+#include "ngx_http_cs_chat_metrics.h"
 
 #include <jwt.h>
 #include <openssl/evp.h>
@@ -64,6 +65,8 @@ ngx_http_cs_chat_jwt_verify(ngx_http_cs_chat_jwt_conf_t *conf, ngx_str_t *token,
     char text[NGX_HTTP_CS_CHAT_MAX_TOKEN + 1];
     jwt_t *jwt;
     ngx_int_t rc;
+
+    ngx_http_cs_chat_metrics->tokens++;
 
     /* libjwt 1.x writes past an allocation for tokens of other shapes */
 

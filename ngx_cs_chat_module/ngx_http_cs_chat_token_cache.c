@@ -6,6 +6,7 @@
  */
 
 #include "ngx_http_cs_chat_token_cache.h"
+#include "ngx_http_cs_chat_metrics.h"
 
 #include <openssl/evp.h>
 
@@ -114,6 +115,7 @@ ngx_http_cs_chat_token_verify(ngx_http_cs_chat_jwt_conf_t *conf,
             return NGX_DECLINED;
         }
 
+        ngx_http_cs_chat_metrics->tokens_known++;
         return ngx_http_cs_chat_token_recall(known, pool, claims);
     }
 
