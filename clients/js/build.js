@@ -2,15 +2,18 @@
 // The same input gives the same bytes; `node build.js DIR` writes elsewhere.
 
 import { build } from 'esbuild';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const outdir = process.argv[2] ?? fileURLToPath(new URL('dist', import.meta.url));
+const absWorkingDir = fileURLToPath(new URL('.', import.meta.url));
+const outdir = resolve(process.argv[2] ?? absWorkingDir + 'dist');
 const banner = '/* cs-chat-client, BSD-2-Clause */';
 
 for (const [format, name] of [['esm', 'cs-chat'], ['iife', 'cs-chat.global']]) {
   for (const minify of [false, true]) {
     await build({
-      entryPoints: [fileURLToPath(new URL('src/cs-chat.js', import.meta.url))],
+      absWorkingDir,  // its comments name files from there
+      entryPoints: ['src/cs-chat.js'],
       outfile: `${outdir}/${name}${minify ? '.min' : ''}.js`,
       bundle: true,
       format,

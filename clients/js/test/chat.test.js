@@ -311,6 +311,7 @@ check('what was not sent before a reload of the page is sent by the next', async
   assert.deepEqual(after.conversation(ours.id).pending.map(({ content }) => content), ['one', 'two']);
   await after.connect();
   await until(theirs, 'message', () => theirs.messages.length === 2);
+  await until(after, 'outgoing', () => after.conversation(ours.id).pending.length === 0);
   assert.deepEqual(contents(theirs), ['one', 'two']);
   assert.equal(shared.length, 0);
   end(customer, agent, after);
