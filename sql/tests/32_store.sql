@@ -1,6 +1,8 @@
 -- The short way of storing messages tells and stores the same as the thorough
 -- one: random batches go both ways, and are compared.
 
+SET jit = off; -- takes longer than the test
+
 SELECT t.chat('c1', 'carl', 'anna'), t.chat('c2', 'carl', 'ben'),
        t.chat('c3', 'cora', 'anna'), t.chat('c4', 'cora', NULL),
        t.chat('c5', 'carl', NULL), t.chat('c6', 'cora', 'ben', 'closed'),
@@ -13,7 +15,8 @@ CREATE TABLE t.batch (
     client_id TEXT);
 
 -- A batch of so many messages; most are ordinary, odd of a hundred are not:
--- by anybody, to any chat, or one that was sent before.
+-- by anybody, to any chat, or one that was sent before.  One id for messages
+-- of two chats, which the worker never makes, is whichever comes first.
 CREATE FUNCTION t.make_batch(size INT, odd INT)
 RETURNS VOID
 LANGUAGE plpgsql
@@ -34,6 +37,7 @@ BEGIN
                 (ARRAY['text', 'image'])[1 + (random() < 0.2)::INT],
                 CASE WHEN random() < 0.5 THEN gen_random_uuid()::TEXT END);
         ELSE
+            place := 1 + floor(random() * 9);
             INSERT INTO t.batch
             SELECT i,
                    coalesce(CASE
@@ -42,9 +46,10 @@ BEGIN
                               ORDER BY random() LIMIT 1)
                        WHEN random() < 0.1
                        THEN (SELECT b.id FROM t.batch b
+                              WHERE b.chat = t.id('c' || place)
                               ORDER BY random() LIMIT 1)
                    END, gen_random_uuid()),
-                   t.id('c' || (1 + floor(random() * 9))::TEXT),
+                   t.id('c' || place),
                    t.id((ARRAY['carl', 'cora', 'anna', 'ben', 'sue', 'none'])
                         [1 + floor(random() * 6)::INT]), 'odd ' || i, 'text',
                    CASE WHEN random() < 0.3
@@ -84,19 +89,30 @@ AS $$
 $$;
 
 -- The batch as the short way is asked, but for chats with too many writers.
-CREATE VIEW t.wanted AS
-SELECT b.*, w.writer, w.other,
-       dense_rank() OVER (ORDER BY b.chat)::INT AS place,
-       row_number() OVER (ORDER BY b.chat, b.n)::INT AS at
-  FROM t.batch b
-  JOIN (SELECT l.chat, (array_agg(l.sender ORDER BY l.n DESC))[1] AS writer
-          FROM t.batch l
-         GROUP BY l.chat
-        HAVING count(DISTINCT l.sender) <= 2) x ON x.chat = b.chat
- CROSS JOIN LATERAL (
-        SELECT x.writer, (array_agg(l.sender))[1] AS other
-          FROM t.batch l
-         WHERE l.chat = b.chat AND l.sender <> x.writer) w;
+CREATE TABLE t.wanted (
+    n INT, id UUID, chat UUID, sender UUID, content TEXT, type TEXT,
+    client_id TEXT, writer UUID, other UUID, place INT, at INT, behind INT);
+
+CREATE FUNCTION t.want()
+RETURNS VOID
+LANGUAGE sql
+AS $$
+    DELETE FROM t.wanted;
+    INSERT INTO t.wanted
+    SELECT b.*, w.writer, w.other,
+           dense_rank() OVER (ORDER BY b.chat),
+           row_number() OVER (ORDER BY b.chat, b.n),
+           row_number() OVER (PARTITION BY b.chat ORDER BY b.n DESC) - 1
+      FROM t.batch b
+      JOIN (SELECT l.chat, (array_agg(l.sender ORDER BY l.n DESC))[1] AS writer
+              FROM t.batch l
+             GROUP BY l.chat
+            HAVING count(DISTINCT l.sender) <= 2) x ON x.chat = b.chat
+     CROSS JOIN LATERAL (
+            SELECT x.writer, (array_agg(l.sender))[1] AS other
+              FROM t.batch l
+             WHERE l.chat = b.chat AND l.sender <> x.writer) w;
+$$;
 
 -- What it answers.
 CREATE FUNCTION t.store()
@@ -155,23 +171,21 @@ RETURNS SETOF TEXT
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    stored cs_chat.stored[] := ARRAY(SELECT s FROM t.store() s);
+    stored cs_chat.stored[];
     taken INT[];
 BEGIN
+    PERFORM t.want();
+    stored := ARRAY(SELECT s FROM t.store() s);
     taken := ARRAY(SELECT w.n FROM t.wanted w
                      JOIN unnest(stored) s ON s.place = w.place);
     INSERT INTO t.short VALUES (cardinality(taken));
 
     RETURN QUERY
-    WITH told AS (
-        SELECT w.n, w.id, w.chat, s, m.seq,
-               t.stored_json(w, s, m.seq) AS json
+    WITH told AS MATERIALIZED (
+        SELECT w.n, w.id, w.chat, s, s.seq - w.behind AS seq,
+               t.stored_json(w, s, s.seq - w.behind) AS json
           FROM t.wanted w
           JOIN unnest(stored) s ON s.place = w.place
-          JOIN (SELECT x.n, row_number() OVER (PARTITION BY x.place
-                                               ORDER BY x.at DESC) - 1 AS behind
-                  FROM t.wanted x) b ON b.n = w.n
-         CROSS JOIN LATERAL (SELECT s.seq - b.behind AS seq) m
     )
     SELECT t.line(d.n, ROW(d.n, 'reply', 201, NULL, NULL, NULL, d.chat, d.id,
                d.seq, NULL, false, NULL, NULL, NULL,
@@ -284,13 +298,13 @@ END
 $$;
 
 SELECT t.is(setseed(0.42)::TEXT, '', 'the same sequence every time');
-SELECT t.is(t.differences(40, 12, 0), 'none', 'ordinary batches');
+SELECT t.is(t.differences(20, 12, 0), 'none', 'ordinary batches');
 SELECT t.ok((SELECT count(*) > 0 AND bool_and(taken > 0) FROM t.short),
     'went the short way');
-SELECT t.is(t.differences(150, 20, 15), 'none', 'batches with oddities');
-SELECT t.is(t.differences(60, 6, 100), 'none', 'batches of nothing else');
-SELECT t.ok((SELECT count(*) FILTER (WHERE taken = 0) > 20
-                    AND count(*) FILTER (WHERE taken > 0) > 100 FROM t.short),
+SELECT t.is(t.differences(60, 20, 15), 'none', 'batches with oddities');
+SELECT t.is(t.differences(40, 6, 100), 'none', 'batches of nothing else');
+SELECT t.ok((SELECT count(*) FILTER (WHERE taken = 0) > 5
+                    AND count(*) FILTER (WHERE taken > 0) > 40 FROM t.short),
     'both ways were used');
 SELECT t.ok((SELECT bool_and(t.gapless(c.name)) FROM t.chats c
     WHERE EXISTS (SELECT FROM public.messages m WHERE m.chat_id = c.id)),
