@@ -156,7 +156,8 @@ typedef enum {
 #define CSC_METRICS_WORKER(VALUE, EACH, HISTOGRAM, HISTOGRAM_EACH)             \
     VALUE(uptime, GAUGE, US, "uptime_seconds", "Time since the start.")        \
     VALUE(cpu, COUNTER, US, "cpu_seconds_total",                               \
-        "Processor time, user and system, password hashes included.")          \
+        "Processor time, user and system, without the processes for "          \
+        "passwords.")                                                          \
     VALUE(memory, GAUGE, PLAIN, "resident_memory_bytes", "Resident memory.")   \
     VALUE(shards, GAUGE, PLAIN, "shards", "Shards that it holds, of 64.")      \
     VALUE(users, GAUGE, PLAIN, "users",                                        \

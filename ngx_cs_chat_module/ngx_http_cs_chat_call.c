@@ -158,6 +158,7 @@ ngx_http_cs_chat_calls_held(void)
 static void
 ngx_http_cs_chat_call_measure(ngx_http_cs_chat_call_t *call)
 {
+    uint64_t took;
     csc_nginx_metrics_t *metrics;
 
     if (call->asked == 0) {
@@ -165,12 +166,14 @@ ngx_http_cs_chat_call_measure(ngx_http_cs_chat_call_t *call)
     }
 
     metrics = ngx_http_cs_chat_metrics;
-    ngx_http_cs_chat_metrics_since(
-        &metrics->requests[call->transport], call->asked);
+    took = ngx_http_cs_chat_metrics_clock() - call->asked;
+
+    csc_metrics_observe(
+        &metrics->requests[call->transport], CSC_METRIC_US, took);
 
     if (call->send) {
-        ngx_http_cs_chat_metrics_since(
-            &metrics->acks[call->transport], call->asked);
+        csc_metrics_observe(
+            &metrics->acks[call->transport], CSC_METRIC_US, took);
     }
 }
 

@@ -70,12 +70,4 @@ void ngx_http_cs_chat_metrics_left(csc_str_t src);
 uint64_t ngx_http_cs_chat_metrics_clock(void);
 
 
-static ngx_inline void
-ngx_http_cs_chat_metrics_since(csc_histogram_t *histogram, uint64_t began)
-{
-    csc_metrics_observe(
-        histogram, CSC_METRIC_US, ngx_http_cs_chat_metrics_clock() - began);
-}
-
-
 #endif /* NGX_HTTP_CS_CHAT_METRICS_H */

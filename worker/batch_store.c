@@ -281,6 +281,7 @@ batch_store_tell(batch_t *batch, batch_item_t *item, const message_t *message)
     event.chat.len = sizeof(chat);
     event.user.data = item->sender;
     event.user.len = CSC_UUID_LEN;
+    event.at = csc_uuid_ms(batch_id(item));
 
     /* without memory the event is nobody's, and its number a gap */
     if (!batch->body.failed && !batch->topics.failed) {

@@ -32,6 +32,8 @@ sub new {
             . ';',
         directives => 'keepalive_requests 10000000;'
             . ' cs_chat_sockets_per_user 1000;',
+        # what is counted is part of the cost
+        locations => 'location = /metrics { cs_chat_metrics; }',
         postgres => [
             'fsync=on', 'full_page_writes=on', 'synchronous_commit=on',
             'shared_buffers=256MB', 'autovacuum=on', 'max_wal_size=2GB'
