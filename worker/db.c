@@ -6,7 +6,8 @@
 
 #define DB_READER_DEPTH 8 /* queries on the way in one session */
 #define DB_WRITER_DEPTH 64
-#define DB_WATCH 1000 /* ms */
+#define DB_GROUP_TIME 20000000 /* ns that the queries of a group may take */
+#define DB_WATCH 1000          /* ms */
 
 void
 db_queue_init(db_queue_t *queue)
@@ -182,39 +183,74 @@ db_writable(const db_t *db)
     return db->sessions[0].state == DB_SESSION_READY && !db->sessions[0].broken;
 }
 
-/* The one that has least to do; the writer only where there is no reader. */
+/*
+ * A reader that has nothing to do, and how many such there are; the writer,
+ * while it has room, only where no reader is ready.  NULL: none.
+ */
 static db_session_t *
-db_reader(const db_t *db)
+db_reader(const db_t *db, size_t *idle)
 {
-    db_session_t *session, *best = NULL;
-    size_t i;
+    db_session_t *session, *found = NULL;
+    size_t i, ready = 0;
+
+    *idle = 0;
 
     for (i = 1; i < db->count; i++) {
         session = &db->sessions[i];
-        if (session->state == DB_SESSION_READY && !session->broken
-            && (best == NULL || session->inflight.count < best->inflight.count))
-        {
-            best = session;
+        if (session->state != DB_SESSION_READY || session->broken) {
+            continue;
+        }
+
+        ready++;
+        if (session->inflight.count == 0 && (*idle)++ == 0) {
+            found = session;
         }
     }
 
-    return best != NULL || !db_writable(db) ? best : &db->sessions[0];
+    session = &db->sessions[0];
+    if (ready == 0 && db_writable(db)
+        && session->inflight.count < DB_READER_DEPTH) {
+        found = session;
+    }
+
+    return found;
 }
 
 int
 db_readable(const db_t *db)
 {
-    return db_reader(db) != NULL;
+    size_t i;
+
+    for (i = 0; i < db->count; i++) {
+        if (db->sessions[i].state == DB_SESSION_READY
+            && !db->sessions[i].broken) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+/* The next query that somebody waits for. */
+static db_query_t *
+db_take(db_queue_t *queue)
+{
+    db_query_t *query;
+
+    while ((query = db_queue_shift(queue)) != NULL) {
+        if (query->deadline == 0 || uv_hrtime() < query->deadline) {
+            break;
+        }
+        db_finish(query, DB_EXPIRED, NULL);
+    }
+
+    return query;
 }
 
 static void
-db_give(db_session_t *session, db_query_t *query)
+db_give(db_session_t *session, db_query_t *query, int more)
 {
-    if (query->deadline != 0 && uv_hrtime() >= query->deadline) {
-        db_finish(query, DB_EXPIRED, NULL);
-        return;
-    }
-
+    query->more = more;
     query->sent = uv_hrtime();
     session->db->queries++;
     session->db->changes += statements[query->statement].writer
@@ -222,32 +258,107 @@ db_give(db_session_t *session, db_query_t *query)
     db_session_send(session, query);
 }
 
-void
-db_dispatch(db_t *db)
+static void
+db_give_group(db_session_t *session, db_queue_t *queue, size_t n)
 {
-    db_session_t *session;
+    db_query_t *next, *query = db_take(queue);
+
+    session->group = 0;
+
+    while (query != NULL) {
+        next = --n > 0 ? db_take(queue) : NULL;
+        db_give(session, query, next != NULL);
+        session->group++;
+        query = next;
+    }
+}
+
+/*
+ * How many go together, where so many sessions are idle.  PostgreSQL may keep
+ * the answers until it has them all: where they take long, each goes alone.
+ */
+static size_t
+db_group(const db_t *db, size_t idle)
+{
+    size_t n, max = DB_READER_DEPTH;
+
+    if (idle == 0) {
+        return 1;
+    }
+
+    n = (db->reads.count + idle - 1) / idle;
+
+    if (db->pace > DB_GROUP_TIME / DB_READER_DEPTH) {
+        max = (size_t) (DB_GROUP_TIME / db->pace);
+    }
+
+    return n < max ? n : max > 0 ? max : 1;
+}
+
+void
+db_paced(db_session_t *session, uint64_t sent)
+{
+    db_t *db = session->db;
+    uint64_t time = uv_hrtime() - sent;
+
+    if (!session->writer && session->group > 0) {
+        db->pace = (7 * db->pace + time / session->group) / 8;
+    }
+}
+
+static void
+db_dispatch_writes(db_t *db)
+{
+    db_session_t *session = &db->sessions[0];
 
     while (db->writes.count > 0) {
-        session = &db->sessions[0];
         if (!db_writable(db)) {
             db_finish(db_queue_shift(&db->writes), DB_UNAVAILABLE, NULL);
         } else if (session->inflight.count < DB_WRITER_DEPTH) {
-            db_give(session, db_queue_shift(&db->writes));
+            db_give_group(session, &db->writes, 1);
         } else {
             break;
         }
     }
+}
+
+/* The sessions that are idle share what is there. */
+static void
+db_dispatch_reads(db_t *db)
+{
+    db_session_t *session;
+    size_t idle;
 
     while (db->reads.count > 0) {
-        session = db_reader(db);
-        if (session == NULL) {
-            db_finish(db_queue_shift(&db->reads), DB_UNAVAILABLE, NULL);
-        } else if (session->inflight.count < DB_READER_DEPTH) {
-            db_give(session, db_queue_shift(&db->reads));
-        } else {
+        session = db_reader(db, &idle);
+
+        if (session == NULL && db_readable(db)) {
             break;
         }
+
+        if (session == NULL) {
+            db_finish(db_queue_shift(&db->reads), DB_UNAVAILABLE, NULL);
+            continue;
+        }
+
+        db_give_group(session, &db->reads, db_group(db, idle));
     }
+}
+
+void
+db_dispatch(db_t *db)
+{
+    db_dispatch_writes(db);
+    db_dispatch_reads(db);
+}
+
+static void
+db_on_turn(uv_prepare_t *turn)
+{
+    db_t *db = turn->data;
+
+    uv_prepare_stop(turn);
+    db_dispatch_reads(db);
 }
 
 int
@@ -266,9 +377,19 @@ db_submit(db_t *db, db_query_t *query)
         return CSC_OK;
     }
 
-    db_queue_push(
-        statements[query->statement].writer ? &db->writes : &db->reads, query);
-    db_dispatch(db);
+    if (statements[query->statement].writer) {
+        db_queue_push(&db->writes, query);
+        db_dispatch_writes(db);
+        return CSC_OK;
+    }
+
+    db_queue_push(&db->reads, query);
+
+    if (db->closing) {
+        db_dispatch_reads(db);
+    } else {
+        uv_prepare_start(&db->turn, db_on_turn);
+    }
 
     return CSC_OK;
 }
@@ -279,8 +400,7 @@ db_again(db_t *db, db_query_t *query)
     PQclear(query->result);
     query->result = NULL;
     query->failed = 0;
-    query->preparing = 0;
-    query->attempts++;
+    query->aborted = 0;
     db_queue_push_front(
         statements[query->statement].writer ? &db->writes : &db->reads, query);
 }
@@ -341,10 +461,13 @@ db_init(db_t *db, uv_loop_t *loop, const config_t *config,
     db_queue_init(&db->reads);
     db_queue_init(&db->writes);
     db->watch.data = db;
+    db->turn.data = db;
 
     db->count = (size_t) config->readers + 1;
     db->sessions = calloc(db->count, sizeof(*db->sessions));
-    if (db->sessions == NULL || uv_timer_init(loop, &db->watch) != 0) {
+    if (db->sessions == NULL || uv_timer_init(loop, &db->watch) != 0
+        || uv_prepare_init(loop, &db->turn) != 0)
+    {
         return CSC_ERROR;
     }
 
@@ -376,6 +499,7 @@ db_stop(db_t *db)
 
     db->closing = 1;
     uv_close((uv_handle_t *) &db->watch, NULL);
+    uv_close((uv_handle_t *) &db->turn, NULL);
 
     for (i = 0; i < db->count; i++) {
         db_session_stop(&db->sessions[i]);

@@ -1,7 +1,9 @@
 /*
- * PostgreSQL without blocking: one session that writes, some that read.
- * Each prepares its statements, keeps several on the way (libpq's pipeline
- * mode, a transaction each) and connects again by itself.
+ * PostgreSQL without blocking: one session that writes, some that read.  Each
+ * prepares its statements, keeps several on the way (libpq's pipeline mode)
+ * and connects again by itself.  What writes is a transaction each.  What reads
+ * gathers while it waits for a session, and goes as a group: one transaction,
+ * in which each statement sees what is committed when it begins.
  */
 
 #ifndef DB_H
@@ -17,6 +19,7 @@
 #include "statements.h"
 
 #define DB_MAX_PARAMETERS 12
+#define DB_ATTEMPTS 3
 
 typedef enum {
     DB_OK,          /* committed; there is a result */
@@ -38,9 +41,12 @@ typedef struct db_query_s {
     db_done_fn done;
     void *data;
     unsigned attempts;
-    unsigned preparing : 1; /* its statement is prepared just before it */
-    unsigned failed : 1;    /* an error came before the transaction's end */
-    PGresult *result;       /* held back until the transaction's end */
+    unsigned awaited : 2; /* results: of its preparation, where there is one,
+                             and its own */
+    unsigned more : 1;    /* another one follows in the same transaction */
+    unsigned failed : 1;  /* an error came before the transaction's end */
+    unsigned aborted : 1; /* it was one of another query of the transaction */
+    PGresult *result;     /* held back until the transaction's end */
     int parameters;
     size_t offsets[DB_MAX_PARAMETERS]; /* SIZE_MAX: NULL */
     int lengths[DB_MAX_PARAMETERS];    /* of what is binary */
@@ -76,6 +82,8 @@ typedef struct {
     uint64_t delay;
     uint64_t progress; /* when the server was last heard, ms */
     db_queue_t inflight;
+    db_query_t *current;  /* of them, whose results come; NULL: there is none */
+    size_t group;         /* how many went together the last time */
     unsigned broken : 1;  /* to be dropped by the timer, not by a caller */
     unsigned failing : 1; /* a fault is logged once */
     uint16_t prepared[STATEMENT_MAX]; /* 0: not; else version of the name */
@@ -98,6 +106,8 @@ typedef struct db_s {
     size_t count;
     db_queue_t reads; /* waiting for a session */
     db_queue_t writes;
+    uint64_t pace;     /* how long a query of a group takes of late, ns */
+    uv_prepare_t turn; /* what is asked in one turn of the loop is together */
     uv_timer_t watch;
     log_limit_t error_log;
     uint64_t queries;
@@ -162,7 +172,8 @@ buffer_t *db_value(db_query_t *query); /* not for NULL */
 void db_value_end(db_query_t *query);
 
 /*
- * Sends the query or queues it.  done is called once, possibly before this
+ * Sends the query or queues it; one that reads leaves before the loop waits
+ * again, together with others.  done is called once, possibly before this
  * returns: with DB_UNAVAILABLE where there is no session, or, for a NULL
  * query, not at all and CSC_ERROR is returned.
  */
@@ -179,11 +190,15 @@ void db_stop(db_t *db);
 
 void db_free(db_t *db);
 
-/* --- between db.c and db_session.c --- */
+/* --- between db.c, db_session.c and db_results.c --- */
 
 int db_session_init(db_session_t *session, db_t *db, int writer);
 void db_session_start(db_session_t *session);
 void db_session_send(db_session_t *session, db_query_t *query);
+void db_session_break(db_session_t *session);
+csc_session_e db_session_kind(const db_session_t *session);
+/* Takes all that has come; CSC_ERROR where the session is not to be used. */
+int db_session_results(db_session_t *session);
 void db_session_watch(db_session_t *session);
 void db_session_stop(db_session_t *session);
 
@@ -198,6 +213,8 @@ void db_finish(db_query_t *query, db_status_e status, const PGresult *result);
 void db_again(db_t *db, db_query_t *query);
 void db_session_up(db_session_t *session);
 void db_session_down(db_session_t *session);
+/* The last group of a session, sent then, is answered, or will not be. */
+void db_paced(db_session_t *session, uint64_t sent);
 /* Gives waiting queries to sessions with room. */
 void db_dispatch(db_t *db);
 

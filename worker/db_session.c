@@ -5,7 +5,6 @@
 #include "backoff.h"
 #include "db.h"
 
-#define DB_ATTEMPTS 3
 #define DB_SILENCE 2000 /* ms beyond the statement's own limit */
 
 /*
@@ -87,7 +86,7 @@ db_session_arm(db_session_t *session, int events)
                : CSC_ERROR;
 }
 
-static csc_session_e
+csc_session_e
 db_session_kind(const db_session_t *session)
 {
     return session->writer ? CSC_SESSION_WRITER : CSC_SESSION_READER;
@@ -122,13 +121,15 @@ db_session_fail_inflight(db_session_t *session)
         return;
     }
 
+    db_paced(session, lost.head->sent);
     db_queue_init(&session->inflight);
+    session->current = NULL;
 
     while ((query = lost.head) != NULL) {
         lost.head = query->next;
         if (statements[query->statement].writer) {
             db_finish(query, DB_UNKNOWN, NULL);
-        } else if (session->db->closing || query->attempts + 1 >= DB_ATTEMPTS) {
+        } else if (session->db->closing || ++query->attempts >= DB_ATTEMPTS) {
             db_finish(query, DB_UNAVAILABLE, NULL);
         } else {
             db_again(session->db, query);
@@ -163,7 +164,7 @@ db_session_lost(db_session_t *session, const char *reason)
 }
 
 /* A caller is in the middle of something: the timer does it. */
-static void
+void
 db_session_break(db_session_t *session)
 {
     if (!session->broken) {
@@ -342,165 +343,7 @@ db_session_greeting_step(db_session_t *session)
     }
 }
 
-/* --- results --- */
-
-static void
-db_session_log_error(db_session_t *session, const db_query_t *query)
-{
-    const char *state = PQresultErrorField(query->result, PG_DIAG_SQLSTATE);
-    const char *message = "";
-    uint64_t suppressed;
-
-    session->db->errors++;
-
-    if (!log_allowed(&session->db->error_log, &suppressed)) {
-        return;
-    }
-
-    /* classes 22 and 23 quote the data */
-    if (state != NULL && strncmp(state, "22", 2) != 0
-        && strncmp(state, "23", 2) != 0)
-    {
-        message = PQresultErrorField(query->result, PG_DIAG_MESSAGE_PRIMARY);
-    }
-
-    log_error("a statement failed",
-        LOG_TEXT("statement", statements[query->statement].name),
-        LOG_TEXT("sqlstate", state ? state : ""),
-        LOG_TEXT("reason", message ? message : ""),
-        LOG_NUMBER("suppressed", suppressed));
-}
-
-static int
-db_state_in(const char *state, const char *const *list)
-{
-    for (; *list != NULL; list++) {
-        if (strncmp(state, *list, strlen(*list)) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-/*
- * What an error says of the transaction: the server told it and is ready for
- * the next one.  Where the session ended with it, nothing is known.
- */
-static db_status_e
-db_session_verdict(const char *state)
-{
-    /* by the server's own word: of a statement, or of another server */
-    static const char *const unknown[] = { "40003", "08", NULL };
-    /* cancelled, no resources, I/O, rolled back, no lock, read-only */
-    static const char *const unavailable[] = { "57", "53", "58", "40", "55P03",
-        "25006", NULL };
-
-    if (db_state_in(state, unknown)) {
-        return DB_UNKNOWN;
-    }
-
-    return db_state_in(state, unavailable) ? DB_UNAVAILABLE : DB_FAILED;
-}
-
-static void
-db_session_error(db_session_t *session, db_query_t *query)
-{
-    /* serialization, deadlock; statement unknown or changed under us */
-    static const char *const again[] = { "40001", "40P01", "26000", "0A000",
-        NULL };
-    const char *state = "";
-
-    if (query->result != NULL) {
-        state = PQresultErrorField(query->result, PG_DIAG_SQLSTATE);
-        state = state != NULL ? state : "";
-    }
-
-    if (strcmp(state, "26000") == 0 || strcmp(state, "0A000") == 0) {
-        session->prepared[query->statement] = 0;
-    }
-
-    if (db_state_in(state, again) && query->attempts + 1 < DB_ATTEMPTS) {
-        db_again(session->db, query);
-        return;
-    }
-
-    db_session_log_error(session, query);
-
-    if (strcmp(state, "25006") == 0) {
-        db_session_break(session); /* a server that became a standby */
-    }
-
-    db_finish(query, db_session_verdict(state), NULL);
-}
-
-static void
-db_session_result(db_session_t *session, PGresult *result)
-{
-    db_query_t *query = session->inflight.head;
-    ExecStatusType status = PQresultStatus(result);
-
-    if (status == PGRES_PIPELINE_SYNC) {
-        PQclear(result);
-        db_queue_shift(&session->inflight);
-        csc_metrics_observe(&session->db->durations[db_session_kind(session)],
-            CSC_METRIC_US, (uv_hrtime() - query->sent) / 1000);
-        if (query->failed || query->result == NULL) {
-            db_session_error(session, query);
-        } else {
-            db_finish(query, DB_OK, query->result);
-        }
-        return;
-    }
-
-    if (status == PGRES_PIPELINE_ABORTED) {
-        query->failed = 1;
-        PQclear(result);
-        return;
-    }
-
-    if (status == PGRES_FATAL_ERROR || status == PGRES_NONFATAL_ERROR
-        || status == PGRES_BAD_RESPONSE)
-    {
-        if (query->preparing) {
-            session->prepared[query->statement] = 0;
-        }
-        query->failed = 1;
-
-    } else if (query->preparing) {
-        query->preparing = 0;
-        PQclear(result);
-        return;
-    }
-
-    /* success counts only once the transaction's end has come */
-    PQclear(query->result);
-    query->result = result;
-}
-
-static int
-db_session_results(db_session_t *session)
-{
-    PGresult *result;
-    int empty = 0;
-
-    while (session->inflight.head != NULL && !PQisBusy(session->conn)) {
-        result = PQgetResult(session->conn);
-
-        if (result != NULL) {
-            empty = 0;
-            db_session_result(session, result);
-            continue;
-        }
-
-        /* one NULL ends a statement; more of them mean a broken session */
-        if (PQstatus(session->conn) != CONNECTION_OK || ++empty > 2) {
-            return CSC_ERROR;
-        }
-    }
-
-    return PQstatus(session->conn) == CONNECTION_OK ? CSC_OK : CSC_ERROR;
-}
+/* --- the session at work --- */
 
 static void
 db_session_notifications(db_session_t *session)
@@ -602,7 +445,7 @@ db_session_prepare(db_session_t *session, db_query_t *query, const char *name)
 {
     const statement_t *statement = &statements[query->statement];
 
-    query->preparing = 1;
+    query->awaited++;
 
     return PQsendPrepare(
         session->conn, name, statement->sql, statement->parameters, NULL);
@@ -631,8 +474,10 @@ db_session_send(db_session_t *session, db_query_t *query)
 
     if (session->inflight.count == 0) {
         session->progress = uv_now(session->db->loop);
+        session->current = query;
     }
     db_queue_push(&session->inflight, query);
+    query->awaited = 1;
 
     if (fresh) {
         sent = db_session_prepare(session, query, name);
@@ -641,9 +486,13 @@ db_session_send(db_session_t *session, db_query_t *query)
     if (!sent
         || !PQsendQueryPrepared(session->conn, name, query->parameters, values,
             query->lengths, query->formats, statements[query->statement].binary)
-        || !PQpipelineSync(session->conn))
+        || (!query->more && !PQpipelineSync(session->conn)))
     {
         db_session_break(session);
+        return;
+    }
+
+    if (query->more) {
         return;
     }
 
