@@ -35,6 +35,7 @@ function start(note) {
   chat.on('token', (token) => (session.token = token));
   chat.on('status', (status, { reason } = {}) => {
     if (status === 'ended' && reason !== 'replaced' && context.chat === chat) {
+      session.token = undefined; // before the library says so
       stop(reason === 'auth' ? texts.signedOutByServer : '');
     }
   });
@@ -52,7 +53,7 @@ function stop(note) {
 }
 
 function askWho(note) {
-  const view = new SignIn(context, { title: texts.consoleTitle, note }, enter);
+  const view = new SignIn(context, { title: texts.consoleTitle, heading: 'h1', note }, enter);
 
   document.body.replaceChildren(h('main', { class: 'door' }, view.element));
   view.focus();

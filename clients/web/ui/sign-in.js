@@ -7,11 +7,11 @@ export class SignIn {
    * `chat` is signed in when `onDone(user)` is called. `register`: whether one
    * may make an account here.
    */
-  constructor({ chat, texts }, { title, register = false, note = '' }, onDone) {
+  constructor({ chat, texts }, { title, heading = 'h2', register = false, note = '' }, onDone) {
     this.chat = chat;
     this.texts = texts;
     this.onDone = onDone;
-    this.title = title;
+    this.title = h(heading, { class: 'sign-in-title' }, title);
     this.mayRegister = register;
     this.registering = false;
     this.note = note;
@@ -35,7 +35,7 @@ export class SignIn {
     this.error = h('p', { class: 'form-error', role: 'alert', hidden: !this.note }, this.note);
     this.submit = h('button', { type: 'submit', class: 'primary' }, registering ? texts.register : texts.signIn);
     this.element.replaceChildren(
-      h('h2', { class: 'sign-in-title' }, this.title),
+      this.title,
       h('form', { class: 'form', noValidate: true, onsubmit: (event) => this.submitted(event) }, fields, this.error, this.submit),
       this.mayRegister
         ? h('button', { type: 'button', class: 'link', onclick: () => this.toggle() }, registering ? texts.haveAccount : texts.noAccount)

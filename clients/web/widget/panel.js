@@ -13,6 +13,7 @@ export class Panel {
     const { texts } = widget;
 
     this.widget = widget;
+    this.ends = []; // what is heard of the connection
     this.who = h('div', { class: 'who' });
     this.listButton = iconButton('back', texts.conversations, { onclick: () => this.toList() });
     this.signOutButton = iconButton('out', texts.signOut, { onclick: () => widget.signOut() });
@@ -52,6 +53,8 @@ export class Panel {
 
   /** Keeps a connection for who is signed in, so that the badge is right while the panel is closed. */
   connect() {
+    this.ends.forEach((end) => end());
+    this.ends = [];
     this.banner?.destroy();
     this.banner = null;
     if (!this.widget.signedIn) {
@@ -61,9 +64,12 @@ export class Panel {
     this.bannerPlace.replaceChildren(this.banner.element);
     this.loaded = this.load();
     this.chat.connect().catch(() => {}); // the banner, or signing in, tells
-    this.chat.on('resync', () => (this.loaded = this.load()));
-    this.chat.on('presence', () => this.showWho());
-    this.chat.on('chat', (_, change) => this.chatChanged(change));
+    this.ends = [
+      this.chat.on('resync', () => (this.loaded = this.load())),
+      this.chat.on('presence', () => this.showWho()),
+      this.chat.on('message', () => this.showWho()),
+      this.chat.on('chat', (_, change) => this.chatChanged(change)),
+    ];
   }
 
   // What there is; until the first answer has come the panel says that it waits.

@@ -79,6 +79,9 @@ export class Widget {
   }
 
   ended(reason) {
+    if (reason === 'auth' || reason === 'logout') {
+      this.session.token = undefined; // before the library says so
+    }
     if (reason === 'auth') {
       this.panel.show(this.texts.signedOutByServer);
     } else if (reason === 'logout') {
