@@ -72,9 +72,7 @@ for my $pid (@pids) {
     my @open = sort grep {/^\d+$/} readdir $dir;
     is_deeply(\@open, [0, 1, 2], 'a process has no other file of the worker');
     is(read_proc($pid, 'environ'), '', 'nor what is in its environment');
-    like(read_proc($pid, 'sched'), qr/^policy\s*:\s*5$/m,
-        'and takes what the others leave (SCHED_IDLE)')
-        if -e "/proc/$pid/sched";
+    is(getpriority(0, $pid), 10, 'and steps back behind the others');
 }
 
 # Both hang, each with a login, and two wait: what is too much is refused, so

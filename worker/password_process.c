@@ -1,36 +1,41 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "password_process.h"
 
+#define NICENESS 10
+
 /*
- * Messages first: this is to have what the others leave.  Within a session the
- * scheduling class says so, and between sessions the niceness of a whole one
- * (sched(7), "The autogroup feature"); the system takes that only so often,
- * and not every system has it.
+ * Messages first: a tenth of what the others get where processors are short.
+ * Not less, or on a busy machine nobody could log in.  Within a session
+ * niceness says so, and between sessions that of a whole one (sched(7), "The
+ * autogroup feature"); the system takes that only so often, and not every
+ * system has it.
  */
 static int
 password_process_step_back(void)
 {
-    static const struct sched_param none;
+    char text[sizeof("-20")];
     ssize_t n;
-    int fd;
+    int fd, len;
 
-    (void) sched_setscheduler(0, SCHED_IDLE, &none);
+    (void) setpriority(PRIO_PROCESS, 0, NICENESS);
 
     fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
     if (fd == -1) {
         return CSC_OK;
     }
 
-    n = write(fd, "19", 2);
+    len = snprintf(text, sizeof(text), "%d", NICENESS);
+    n = write(fd, text, (size_t) len);
     n = n == -1 && errno == EAGAIN ? CSC_AGAIN : CSC_OK;
     close(fd);
 
