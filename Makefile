@@ -97,7 +97,8 @@ install: build ## to DESTDIR and PREFIX (/usr)
 	cp -RL --no-preserve=ownership clients/web $(DESTDIR)$(SHAREDIR)/web
 	install -m 644 packaging/nginx/web-headers.conf $(DESTDIR)$(SHAREDIR)
 	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)
-	install -m 644 $(wildcard docs/*) $(DESTDIR)$(DOCDIR)/docs
+	install -m 644 $(wildcard docs/*.*) $(DESTDIR)$(DOCDIR)/docs
+	install -D -m 644 -t $(DESTDIR)$(DOCDIR)/docs/images docs/images/*
 	install -m 644 nginx.conf.example worker/worker.conf.example \
 		packaging/grafana-dashboard.json packaging/prometheus.yml \
 		packaging/prometheus-alerts.yml $(DESTDIR)$(DOCDIR)/examples

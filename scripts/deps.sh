@@ -269,6 +269,34 @@ ensure_node() {
     }
 }
 
+# Chromium, and what drives it, for the pages.
+has_browser() {
+    command -v chromium >/dev/null \
+        && [ -e t/browser/node_modules/playwright-core ] \
+        && [ -e t/browser/node_modules/axe-core ]
+}
+
+ensure_browser() {
+    local packages=()
+
+    ! has_browser || return 0
+    command -v chromium >/dev/null || packages+=(chromium)
+    command -v npm >/dev/null || packages+=(npm)
+
+    if [ ${#packages[@]} -gt 0 ] && can_install; then
+        echo "deps: installing ${packages[*]}"
+        apt install --no-install-recommends "${packages[@]}" >/dev/null 2>&1 || :
+    fi
+    if command -v npm >/dev/null; then
+        (cd t/browser && npm ci --no-audit --no-fund >/dev/null 2>&1) || :
+    fi
+
+    has_browser || {
+        echo "deps: chromium, or the npm packages of t/browser, are missing;" \
+            "tests of the pages will be skipped" >&2
+    }
+}
+
 case ${1:-} in
 run | lint)
     ensure "$1"
@@ -277,6 +305,7 @@ test)
     ensure test
     ensure_test_nginx
     ensure_node
+    ensure_browser
     ;;
 *)
     echo "usage: $0 run|test|lint" >&2

@@ -22,7 +22,7 @@ const locations = (pages) => `
 // Chromium makes no connection of its own.
 const ARGUMENTS = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync',
+  '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage',
 ];
 
 export const DESK = { width: 1280, height: 800 };

@@ -26,7 +26,6 @@ export class App {
     this.element = h(
       'div',
       { class: 'app' },
-      h('h1', { class: 'visually-hidden' }, texts.consoleTitle), // the bar gives way to a chat on a phone
       this.head,
       this.banner.element,
       h('div', { class: 'panes' }, this.list.element, this.place),
@@ -75,7 +74,7 @@ export class App {
     const label = notifier.on ? texts.notificationsOn : texts.notificationsOff;
 
     this.head.replaceChildren(
-      h('p', { class: 'bar-title', 'aria-hidden': 'true' }, icon('chat'), texts.consoleTitle),
+      h('h1', { class: 'bar-title' }, icon('chat'), texts.consoleTitle),
       chat.role === 'super-agent'
         ? h('button', { type: 'button', class: 'secondary', onclick: () => newAgent(this.context) }, texts.newAgent)
         : '',

@@ -11,9 +11,11 @@ const translations = ['ar', 'de'];
 export async function loadTexts(tag, own = {}) {
   const short = tag.toLowerCase().split('-')[0];
   const translated = translations.includes(short) ? await import(`../texts/${short}.js`) : english;
+  const language = translated === english && short !== 'en' ? 'en' : tag;
 
   return {
-    language: translated === english && short !== 'en' ? 'en' : tag,
+    // "en" of a page says nothing of its reader's way to write a time
+    language: navigator.languages.find((one) => one.toLowerCase().startsWith(`${language.toLowerCase()}-`)) ?? language,
     direction: translated.direction,
     texts: { ...english.texts, ...translated.texts, ...own },
   };
