@@ -36,7 +36,7 @@ sub run {
     $bench->figure('growth.sockets', $sockets[-1] / $sockets[0]);
     $bench->figure('growth.processes', $processes[-1] / $processes[0]);
     return table("Growth: chat over WebSocket at $rate/s (CPU per 1,000"
-            . ' messages)',
+            . ' messages, one run each)',
         [   'idle sockets beside it', 'nginx processes',
             @{CSChat::Bench::Messages::chat_heads($product)}
         ],
@@ -46,8 +46,9 @@ sub run {
 sub chat {
     my ($bench) = @_;
 
-    return $bench->measure(CSChat::Bench::Messages::arguments(
-        $bench->product, 'chat', $rate, 3));
+    return $bench->load->runs(1, $bench->product,
+        CSChat::Bench::Messages::arguments(
+            $bench->product, 'chat', $rate, 3));
 }
 
 sub cost {

@@ -77,11 +77,11 @@ sub run {
 sub measure {
     my ($bench, $key, $peer) = @_;
     my $load = $bench->load;
-    my $seconds = $bench->quick ? 2 : 4;
+    my $seconds = $bench->quick ? 2 : 3;
 
     my $idle = $load->once($peer, 'idle', '--tokens', $peer->file('users'),
         '--connections',
-        CSChat::Bench::Machine::room_for($bench->quick ? 3000 : 10000),
+        CSChat::Bench::Machine::room_for($bench->quick ? 2000 : 5000),
         '--seconds', 1);
     $bench->figure("$key.idle.bytes", $idle->{bytes_per_connection});
 
