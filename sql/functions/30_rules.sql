@@ -11,6 +11,16 @@ AS $$
         OR coalesce(agent = person, role = 'agent')
 $$;
 
+-- The state of a chat, as the indexes over chats have it: 0 active, 1 closed,
+-- 2 archived.
+CREATE OR REPLACE FUNCTION cs_chat.chat_state(status VARCHAR)
+RETURNS INT
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT CASE coalesce(status, 'active') WHEN 'active' THEN 0
+           WHEN 'archived' THEN 2 ELSE 1 END
+$$;
+
 -- The topics of an event about a chat.
 CREATE OR REPLACE FUNCTION cs_chat.chat_topics(
     chat UUID, customer UUID, agent UUID)

@@ -131,6 +131,8 @@ LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     caller_role TEXT;
+    roles TEXT[];
+    names TEXT[];
     body TEXT;
 BEGIN
     SELECT u.role INTO caller_role FROM public.users u WHERE u.id = p_caller;
@@ -139,32 +141,49 @@ BEGIN
         RETURN;
     END IF;
 
-    IF caller_role = 'super-agent' AND p_role IS NULL THEN
-        SELECT string_agg(x.body, ',' ORDER BY x.username) INTO body
-          FROM (SELECT u.username,
-                       cs_chat.user_json_for(u, p_caller, caller_role)::TEXT
-                       AS body
+    roles := CASE
+        WHEN p_role IS NOT NULL AND (caller_role = 'super-agent'
+                                     OR p_role IN ('agent', 'super-agent'))
+        THEN ARRAY[p_role]
+        WHEN p_role IS NOT NULL THEN '{}'
+        WHEN caller_role = 'super-agent'
+        THEN ARRAY['customer', 'agent', 'super-agent']
+        ELSE ARRAY['agent', 'super-agent']
+    END;
+
+    -- The names of the page, of each role from the index that has just those
+    -- in this order.
+    IF p_online THEN
+        names := ARRAY(
+            SELECT x.username
+              FROM unnest(roles) AS r (role)
+             CROSS JOIN LATERAL (
+                SELECT u.username
                   FROM public.users u
-                 WHERE p_online IS NULL OR cs_chat.is_online(u) = p_online
+                 WHERE u.role = r.role AND u.is_online AND NOT u.hidden
                  ORDER BY u.username
-                 LIMIT p_limit OFFSET p_offset) x;
+                 LIMIT p_offset::BIGINT + p_limit) x
+             ORDER BY x.username
+             LIMIT p_limit OFFSET p_offset);
     ELSE
-        SELECT string_agg(x.body, ',' ORDER BY x.username) INTO body
-          FROM (SELECT u.username,
-                       cs_chat.user_json_for(u, p_caller, caller_role)::TEXT
-                       AS body
+        names := ARRAY(
+            SELECT x.username
+              FROM unnest(roles) AS r (role)
+             CROSS JOIN LATERAL (
+                SELECT u.username
                   FROM public.users u
-                 WHERE u.role = ANY (CASE
-                           WHEN p_role IS NULL
-                           THEN ARRAY['agent', 'super-agent']
-                           WHEN caller_role = 'super-agent'
-                             OR p_role IN ('agent', 'super-agent')
-                           THEN ARRAY[p_role]
-                           ELSE '{}' END)
-                   AND (p_online IS NULL OR cs_chat.is_online(u) = p_online)
+                 WHERE u.role = r.role
+                   AND (p_online IS NULL OR NOT cs_chat.is_online(u))
                  ORDER BY u.username
-                 LIMIT p_limit OFFSET p_offset) x;
+                 LIMIT p_offset::BIGINT + p_limit) x
+             ORDER BY x.username
+             LIMIT p_limit OFFSET p_offset);
     END IF;
+
+    SELECT string_agg(cs_chat.user_json_for(u, p_caller, caller_role)::TEXT,
+                      ',' ORDER BY u.username) INTO body
+      FROM public.users u
+     WHERE u.username = ANY (names);
 
     RETURN NEXT cs_chat.success(200, '[' || coalesce(body, '') || ']');
 END

@@ -15,7 +15,7 @@ AS $$
           FROM (SELECT DISTINCT c.customer_id AS id
                   FROM public.chats c
                  WHERE c.agent_id = p_user
-                   AND NOT coalesce(c.status, 'active') = 'archived'
+                   AND cs_chat.chat_state(c.status) = ANY ('{0,1}')
                    AND c.customer_id <> p_user) x
     ), audience AS (
         SELECT 0 AS part, 'role:agent,role:super-agent' AS topics
@@ -165,10 +165,14 @@ AS $$
           FROM cs_chat.shards s
          WHERE s.shard = ANY (p_shards)
     )
-    SELECT u.id, u.hidden, coalesce(u.is_online, false),
-           coalesce(u.presence_at >= m.at, false)
+    SELECT u.id, u.hidden, true, coalesce(u.presence_at >= m.at, false)
       FROM public.users u, mark m
-     WHERE u.is_online OR u.presence_at >= m.at
+     WHERE u.is_online
+    UNION ALL
+    SELECT u.id, u.hidden, false, true
+      FROM mark m
+      JOIN public.users u ON u.presence_at >= m.at
+     WHERE NOT coalesce(u.is_online, false)
 $$;
 
 -- Tells again how it is.
@@ -210,8 +214,7 @@ BEGIN
        AND NOT EXISTS (
             SELECT FROM public.chats c
              WHERE c.agent_id = u.id
-               AND NOT coalesce(c.status, 'active') = 'archived'
-               AND coalesce(c.status, 'active') = 'active'
+               AND cs_chat.chat_state(c.status) = 0
                AND c.customer_id <> p_caller);
 
     RETURN NEXT cs_chat.success(200, '[' || coalesce(body, '') || ']');
@@ -246,8 +249,7 @@ BEGIN
        AND NOT EXISTS (
             SELECT FROM public.chats c
              WHERE c.customer_id = u.id
-               AND NOT coalesce(c.status, 'active') = 'archived'
-               AND coalesce(c.status, 'active') = 'active'
+               AND cs_chat.chat_state(c.status) = 0
                AND c.agent_id <> p_caller);
 
     RETURN NEXT cs_chat.success(200, '[' || coalesce(body, '') || ']');

@@ -110,8 +110,9 @@ $$;
 -- sender_json is there where the last message is by neither the customer nor
 -- the agent.
 --
--- However many chats there are, each branch walks an index and stops when it
--- has enough (active_at is updated_at by the hour, so both sort alike).
+-- However many chats there are, each branch walks an index, for each state that
+-- is wanted, and stops when it has enough (active_at is updated_at by the hour,
+-- so both sort alike).
 CREATE OR REPLACE FUNCTION cs_chat.chats_page(
     p_role TEXT, p_caller UUID, p_status TEXT, p_limit INT, p_offset INT)
 RETURNS TABLE (
@@ -166,7 +167,11 @@ AS $$
       FROM public.users me
       LEFT JOIN LATERAL (
             SELECT p.*
-              FROM (
+              FROM (VALUES (CASE p_status WHEN 'archived' THEN 2
+                                          WHEN 'closed' THEN 1 ELSE 0 END),
+                           (CASE WHEN p_status IS NULL THEN 1 END))
+                   AS s (state)
+             CROSS JOIN LATERAL (
                 SELECT q.*
                   FROM (SELECT k.*
                           FROM public.chats k
@@ -174,8 +179,7 @@ AS $$
                                    WHEN 'customer' THEN k.customer_id = me.id
                                    WHEN 'agent' THEN k.agent_id = me.id
                                    ELSE p_role = 'super-agent' END
-                           AND (coalesce(k.status, 'active') = 'archived')
-                               = (p_status IS NOT DISTINCT FROM 'archived')
+                           AND cs_chat.chat_state(k.status) = s.state
                            AND (p_status IS NULL
                                 OR coalesce(k.status, 'active') = p_status)
                          ORDER BY k.active_at DESC, k.updated_at DESC, k.id
@@ -185,8 +189,7 @@ AS $$
                   FROM (SELECT k.*
                           FROM public.chats k
                          WHERE k.agent_id IS NULL
-                           AND (coalesce(k.status, 'active') = 'archived')
-                               = (p_status IS NOT DISTINCT FROM 'archived')
+                           AND cs_chat.chat_state(k.status) = s.state
                            AND (p_status IS NULL
                                 OR coalesce(k.status, 'active') = p_status)
                          ORDER BY k.active_at DESC, k.updated_at DESC, k.id

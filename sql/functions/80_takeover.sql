@@ -55,7 +55,7 @@ AS $$
 $$;
 
 -- The chats that changed from p_since to p_until, of all shards, page by page
--- in the order of (changed, id).  chats_active_idx finds those of the hours in
+-- in the order of (changed, id).  chats_state_idx finds those of the hours in
 -- question: every message and every change of a chat sets updated_at.
 CREATE OR REPLACE FUNCTION cs_chat.takeover_chats(
     p_since TIMESTAMP, p_until TIMESTAMP, p_changed TIMESTAMP, p_id UUID,
@@ -70,7 +70,7 @@ BEGIN
     RETURN QUERY
     SELECT c.id, c.updated_at, coalesce(c.created_at >= p_since, false)
       FROM public.chats c
-     WHERE (coalesce(c.status, 'active') = 'archived') = ANY ('{f,t}')
+     WHERE cs_chat.chat_state(c.status) = ANY ('{0,1,2}')
        AND c.active_at >= date_trunc('hour', p_since)
        AND c.updated_at >= p_since AND c.updated_at <= p_until
        AND (c.updated_at, c.id) > (p_changed, p_id)

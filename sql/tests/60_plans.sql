@@ -72,6 +72,7 @@ SELECT t.ok(t.reads(call) < 500, regexp_replace(call, '\s+', ' ', 'g'))
     ('users_self(t.ids(''p7'', ''none'', ''p8'', ''p7''))'),
     ('users_list(t.id(''p7''), NULL, NULL, 50, 0)'),
     ('users_list(t.id(''sue''), NULL, NULL, 50, 0)'),
+    ('users_list(t.id(''sue''), ''customer'', true, 50, 0)'),
     ('agents_available(t.id(''p7''))'),
     ('customers_available(t.id(''p20''))'),
     ('presence_apply(t.ids(''p20'', ''p7''), ''{t,t}'', ''{t,t}'', ''{a,b}'')')
@@ -114,7 +115,7 @@ AS $$
 DECLARE
     newest TIMESTAMP := (SELECT max(c.updated_at) FROM public.chats c);
     before BIGINT := t.scanned();
-    indexes CONSTANT OID := 'public.chats_active_idx'::REGCLASS;
+    indexes CONSTANT OID := 'public.chats_state_idx'::REGCLASS;
     entries BIGINT := pg_stat_get_xact_tuples_returned(indexes);
 BEGIN
     PERFORM cs_chat.takeover_chats(newest - interval '5 s', newest,
