@@ -200,10 +200,6 @@ ngx_http_cs_chat_upgrade(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (ngx_http_send_special(r, NGX_HTTP_FLUSH) == NGX_ERROR) {
-        return NGX_ERROR;
-    }
-
     if (ngx_http_cs_chat_ws_open(r, &ctx->claims) != NGX_OK) {
         return NGX_ERROR;
     }

@@ -115,8 +115,9 @@ typedef struct {
     ngx_str_t ticket; /* to be given out */
 
     /* The WebSocket that the request becomes. */
-    u_char *accept; /* Sec-WebSocket-Accept */
-    struct ngx_http_cs_chat_session_s *session;
+    u_char *accept;                             /* Sec-WebSocket-Accept */
+    struct ngx_http_cs_chat_session_s *session; /* while it opens */
+    ngx_event_t *opening;                       /* and what goes on with it */
     uint64_t address; /* that it is counted for, 0: none */
     uint64_t worker_us;
     unsigned worker_answered : 1;

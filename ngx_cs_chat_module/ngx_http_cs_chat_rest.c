@@ -1,6 +1,7 @@
 #include "ngx_http_cs_chat_rest.h"
 #include "ngx_http_cs_chat_address.h"
 #include "ngx_http_cs_chat_metrics.h"
+#include "ngx_http_cs_chat_ws.h"
 
 
 #define NGX_HTTP_UPGRADE_REQUIRED 426 /* nginx has neither name nor reason */
@@ -58,6 +59,10 @@ ngx_http_cs_chat_cleanup(void *data)
 
     ngx_http_cs_chat_bus_cancel(ctx->call);
     ctx->call = NULL;
+
+    if (ctx->session != NULL) {
+        ngx_http_cs_chat_ws_abandon(ctx);
+    }
 
     if (ctx->address) {
         ngx_http_cs_chat_address_release(

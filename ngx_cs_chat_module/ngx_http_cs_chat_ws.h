@@ -139,6 +139,9 @@ void ngx_http_cs_chat_event_exit(void);
 ngx_int_t ngx_http_cs_chat_ws_open(
     ngx_http_request_t *r, ngx_http_cs_chat_claims_t *claims);
 
+/* The request has ended, by other hands, before the session took over. */
+void ngx_http_cs_chat_ws_abandon(ngx_http_cs_chat_ctx_t *ctx);
+
 /* Frees a session and closes its connection. */
 void ngx_http_cs_chat_ws_end(ngx_http_cs_chat_session_t *session);
 

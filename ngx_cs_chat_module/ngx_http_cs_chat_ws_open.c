@@ -14,6 +14,10 @@
 #include <openssl/rand.h>
 
 
+#define RANDOM_NUMBERS 64   /* that are fetched at once */
+#define WAIT_FOR_REQUEST 20 /* ms until it is looked at again */
+
+
 static ngx_http_cs_chat_session_t *ngx_http_cs_chat_ws_new(
     ngx_http_request_t *r, ngx_http_cs_chat_claims_t *claims);
 static ngx_int_t ngx_http_cs_chat_ws_id(u_char *id);
@@ -24,12 +28,13 @@ static ngx_int_t ngx_http_cs_chat_ws_head(
 static void ngx_http_cs_chat_ws_connected(ngx_http_cs_chat_session_t *session);
 static void ngx_http_cs_chat_ws_count(
     ngx_http_cs_chat_session_t *session, ngx_int_t n);
-static void ngx_http_cs_chat_ws_begin_handler(ngx_event_t *rev);
+static void ngx_http_cs_chat_ws_begin_handler(ngx_event_t *ev);
 static void ngx_http_cs_chat_ws_detach(
     ngx_http_cs_chat_session_t *session, ngx_http_request_t *r);
 static void ngx_http_cs_chat_ws_free_chain(
     ngx_pool_t *pool, ngx_chain_t **chain);
 static u_char *ngx_http_cs_chat_ws_log(ngx_log_t *log, u_char *buf, size_t len);
+static void ngx_http_cs_chat_ws_leave_all(ngx_http_cs_chat_session_t *session);
 static void ngx_http_cs_chat_ws_free(ngx_http_cs_chat_session_t *session);
 
 
@@ -37,12 +42,16 @@ ngx_int_t
 ngx_http_cs_chat_ws_open(
     ngx_http_request_t *r, ngx_http_cs_chat_claims_t *claims)
 {
-    ngx_connection_t *c;
+    ngx_event_t *ev;
     ngx_http_cs_chat_ctx_t *ctx;
     ngx_http_cs_chat_session_t *session, *oldest;
 
-    c = r->connection;
     ctx = ngx_http_cs_chat_ctx(r);
+
+    ev = ngx_pcalloc(r->pool, sizeof(ngx_event_t));
+    if (ev == NULL) {
+        return NGX_ERROR;
+    }
 
     session = ngx_http_cs_chat_ws_new(r, claims);
     if (session == NULL) {
@@ -73,11 +82,16 @@ ngx_http_cs_chat_ws_open(
     session->counted = ctx->address;
     ctx->address = 0;
     ctx->session = session;
+    ctx->opening = ev;
     r->main->count++;
 
-    c->read->handler = ngx_http_cs_chat_ws_begin_handler;
-    c->write->handler = ngx_http_empty_handler;
-    ngx_post_event(c->read, &ngx_posted_events);
+    r->read_event_handler = ngx_http_block_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    ev->handler = ngx_http_cs_chat_ws_begin_handler;
+    ev->data = r;
+    ev->log = r->connection->log;
+    ngx_post_event(ev, &ngx_posted_events);
 
     return NGX_OK;
 }
@@ -142,12 +156,18 @@ ngx_http_cs_chat_ws_id(u_char *id)
 {
     uint64_t now, random;
     ngx_time_t *tp;
-    static uint64_t last;
+    static uint64_t last, numbers[RANDOM_NUMBERS];
+    static ngx_uint_t left;
 
-    if (RAND_bytes((u_char *) &random, sizeof(random)) != 1) {
-        return NGX_ERROR;
+    if (left == 0) {
+        if (RAND_bytes((u_char *) numbers, sizeof(numbers)) != 1) {
+            return NGX_ERROR;
+        }
+
+        left = RANDOM_NUMBERS;
     }
 
+    random = numbers[--left];
     tp = ngx_timeofday();
     now = (uint64_t) tp->sec * 1000 + tp->msec;
     last = ngx_max(now, last + 1);
@@ -288,21 +308,30 @@ ngx_http_cs_chat_ws_count(ngx_http_cs_chat_session_t *session, ngx_int_t n)
 }
 
 
-/* The first event of the connection after the handshake; posted. */
+/* Posted by the handshake: its handler is done. */
 
 static void
-ngx_http_cs_chat_ws_begin_handler(ngx_event_t *rev)
+ngx_http_cs_chat_ws_begin_handler(ngx_event_t *ev)
 {
     csc_str_t early;
     ngx_connection_t *c;
     ngx_http_request_t *r;
     ngx_http_cs_chat_session_t *session;
 
-    c = rev->data;
-    r = c->data;
-    session = ngx_http_cs_chat_ctx(r)->session;
-    session->opening = 0;
+    r = ev->data;
+    c = r->connection;
 
+    /* a subrequest in the background, as of "mirror", still needs it */
+
+    if (r->count > 1 || r->blocked) {
+        ngx_add_timer(ev, WAIT_FOR_REQUEST);
+        return;
+    }
+
+    session = ngx_http_cs_chat_ctx(r)->session;
+    ngx_http_cs_chat_ctx(r)->session = NULL;
+
+    session->opening = 0;
     c->write->delayed = 0;
 
     if (c->write->timer_set) {
@@ -329,7 +358,7 @@ ngx_http_cs_chat_ws_begin_handler(ngx_event_t *rev)
 
     /* more may already lie in the socket, and nobody else will look */
 
-    ngx_http_cs_chat_ws_read_handler(rev);
+    ngx_http_cs_chat_ws_read_handler(c->read);
 }
 
 
@@ -442,6 +471,35 @@ ngx_http_cs_chat_ws_end(ngx_http_cs_chat_session_t *session)
         (ngx_uint_t) session->close_code, ngx_current_msec - session->opened,
         c->sent);
 
+    ngx_http_cs_chat_ws_leave_all(session);
+
+    c->data = NULL;
+    c->idle = 0;
+    c->log->action = "closing a WebSocket";
+
+    ngx_http_close_connection(c);
+}
+
+
+void
+ngx_http_cs_chat_ws_abandon(ngx_http_cs_chat_ctx_t *ctx)
+{
+    if (ctx->opening->posted) {
+        ngx_delete_posted_event(ctx->opening);
+    }
+
+    if (ctx->opening->timer_set) {
+        ngx_del_timer(ctx->opening);
+    }
+
+    ngx_http_cs_chat_ws_leave_all(ctx->session);
+    ctx->session = NULL;
+}
+
+
+static void
+ngx_http_cs_chat_ws_leave_all(ngx_http_cs_chat_session_t *session)
+{
     ngx_http_cs_chat_event_cancel(session);
     ngx_http_cs_chat_typing_leave(session, NULL);
     ngx_http_cs_chat_ws_count(session, -1);
@@ -455,12 +513,6 @@ ngx_http_cs_chat_ws_end(ngx_http_cs_chat_session_t *session)
     }
 
     ngx_http_cs_chat_ws_free(session);
-
-    c->data = NULL;
-    c->idle = 0;
-    c->log->action = "closing a WebSocket";
-
-    ngx_http_close_connection(c);
 }
 
 

@@ -492,7 +492,7 @@ ngx_http_cs_chat_ws_sendmsg(ngx_http_cs_chat_session_t *session,
 #ifdef MSG_MORE
     /* our last frame leaves in one packet with the end of the connection */
 
-    if (session->closing && session->closed && session->out->count == n) {
+    if (n && session->closing && session->closed && session->out->count == n) {
         flags = MSG_MORE;
     }
 #endif

@@ -6,6 +6,7 @@ use warnings;
 
 use Digest::SHA qw(sha1_base64);
 use File::Temp ();
+use IO::Socket::INET ();
 use Test::More;
 
 use lib 't/lib';
@@ -16,6 +17,10 @@ my $h2_port = 8444;
 my $address = CSChat::Server::address(0);
 my $certificate = certificate();
 
+# Takes requests and answers none.
+my $deaf = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1')
+    or die "listen: $!\n";
+
 my $server = CSChat::Server->new(
     directives => 'cs_chat_jwt_leeway 0s;
         cs_chat_cors_origins https://app.example;',
@@ -25,7 +30,16 @@ my $server = CSChat::Server->new(
                 ssl_certificate $certificate;
                 ssl_certificate_key $certificate;"
             : ''),
-    locations => 'location = /live { cs_chat_websocket; }',
+    locations => "location = /live { cs_chat_websocket; }
+        location = /mirrored {
+            mirror /copy;
+            cs_chat_websocket;
+        }
+        location = /copy {
+            internal;
+            proxy_pass http://" . $deaf->sockhost . ':' . $deaf->sockport . ";
+            proxy_read_timeout 500ms;
+        }",
 );
 my $token = $server->token('customer1');
 my %usual = (
@@ -290,6 +304,20 @@ subtest 'frames right behind the handshake' => sub {
             [1, 1, length $large, 1], 'and answered';
         is $socket->close, 1000, 'the socket lives on';
     }
+};
+
+# nginx keeps a request for a subrequest in the background.
+subtest 'a request that is needed for longer' => sub {
+    my $socket = CSChat::WebSocket->connect($server, path => '/mirrored',
+        token => $token);
+
+    is $socket->next->{type}, 'connected', 'its socket opens all the same';
+    ok $socket->ask(ping => 1), 'and works';
+
+    my $http = $server->connection;
+    $http->write($http->request_text('GET', '/mirrored', headers => [%usual]));
+    $http->close;
+    is $socket->close, 1000, 'one that leaves meanwhile harms nobody';
 };
 
 subtest 'an expired token' => sub {
