@@ -164,8 +164,9 @@ export interface Options {
   token?: string;
   /**
    * Called when a token is needed: first, when it is about to end or has
-   * (`expired`), and when the server refuses it (`refused`). What it throws
-   * is tried again if `temporary`, else ends the connection.
+   * (`expired`), and when the server refuses it (`refused`). Without a token
+   * from it, or with the refused one again, the connection ends; after an error
+   * it is asked again in a while (unless that is a `CSChatError` with status 401 or 403).
    */
   getToken?: (why: 'first' | 'expired' | 'refused') => string | Promise<string>;
   credentials?: { username: string; password: string };

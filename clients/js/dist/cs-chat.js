@@ -621,7 +621,7 @@ var Conversation = class extends Emitter {
 
 // src/outbox.js
 var AGAIN = 1e3;
-function createOutbox({ storage, prefix = "cs-chat", times, send, onChange, onError }) {
+function createOutbox({ storage = pageStorage(), prefix = "cs-chat", times, send, onChange, onError }) {
   const me = unique();
   const waiting = /* @__PURE__ */ new Map();
   const flying = /* @__PURE__ */ new Map();
@@ -745,6 +745,7 @@ function createOutbox({ storage, prefix = "cs-chat", times, send, onChange, onEr
       const entry = find(clientId);
       if (entry?.state !== "failed") return;
       delete entry.error;
+      save();
       change(entry, "queued");
     },
     discard(clientId, code = "DISCARDED") {
@@ -779,6 +780,12 @@ function createOutbox({ storage, prefix = "cs-chat", times, send, onChange, onEr
 function unique() {
   return [Date.now(), Math.random(), Math.random()].map((n) => n.toString(36).replace("0.", "")).join("-");
 }
+function pageStorage() {
+  try {
+    return globalThis.document && globalThis.localStorage;
+  } catch {
+  }
+}
 
 // src/cs-chat.js
 var TIMES = { answer: 1e4, ping: 3e4, backoffMin: 500, backoffMax: 3e4, lease: 75e3 };
@@ -810,7 +817,6 @@ var CSChat = class extends Emitter {
     });
     this._send = this._connection.send;
     this._outbox = createOutbox({
-      storage: pageStorage(),
       ...this._options,
       send: this._send,
       onChange: (entry) => this.conversation(entry.chatId)._say("outgoing", entry),
@@ -862,7 +868,11 @@ var CSChat = class extends Emitter {
     this._outbox.clear();
     this._forgetUser();
     this._auth.set(null);
-    if (token) await this.api.logout(token);
+    if (token) {
+      await this.api.logout(token).catch((error) => {
+        if (error.status !== 401) throw error;
+      });
+    }
   }
   _forgetUser() {
     this._user = null;
@@ -1084,12 +1094,6 @@ var CSChat = class extends Emitter {
     this._emit("error", error);
   }
 };
-function pageStorage() {
-  try {
-    return globalThis.document && globalThis.localStorage;
-  } catch {
-  }
-}
 export {
   Api,
   CSChat,

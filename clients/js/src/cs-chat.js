@@ -41,7 +41,6 @@ export class CSChat extends Emitter {
     });
     this._send = this._connection.send;
     this._outbox = createOutbox({
-      storage: pageStorage(),
       ...this._options,
       send: this._send,
       onChange: (entry) => this.conversation(entry.chatId)._say('outgoing', entry),
@@ -100,7 +99,11 @@ export class CSChat extends Emitter {
     this._outbox.clear();
     this._forgetUser();
     this._auth.set(null);
-    if (token) await this.api.logout(token);
+    if (token) {
+      await this.api.logout(token).catch((error) => {
+        if (error.status !== 401) throw error;  // it was no good any more
+      });
+    }
   }
 
   _forgetUser() {
@@ -346,11 +349,4 @@ export class CSChat extends Emitter {
     }
     this._emit('error', error);
   }
-}
-
-// The page's localStorage, unless it is denied.
-function pageStorage() {
-  try {
-    return globalThis.document && globalThis.localStorage;
-  } catch {}
 }

@@ -13,7 +13,7 @@ import { CSChatError } from './error.js';
 const AGAIN = 1000;  // ms, the first wait after a refusal that may pass
 
 // send(type, data): whether it went out; onChange(entry); onError(error)
-export function createOutbox({ storage, prefix = 'cs-chat', times, send, onChange, onError }) {
+export function createOutbox({ storage = pageStorage(), prefix = 'cs-chat', times, send, onChange, onError }) {
   const me = unique();
   const waiting = new Map();  // clientId → who awaits it
   const flying = new Map();   // chatId → { entry, attempts, timer }
@@ -162,6 +162,7 @@ export function createOutbox({ storage, prefix = 'cs-chat', times, send, onChang
       const entry = find(clientId);
       if (entry?.state !== 'failed') return;
       delete entry.error;
+      save();
       change(entry, 'queued');
     },
 
@@ -204,4 +205,11 @@ export function createOutbox({ storage, prefix = 'cs-chat', times, send, onChang
 // A name that no other message or instance of this user has; no secret.
 function unique() {
   return [Date.now(), Math.random(), Math.random()].map((n) => n.toString(36).replace('0.', '')).join('-');
+}
+
+// The page's localStorage, unless it is denied.
+function pageStorage() {
+  try {
+    return globalThis.document && globalThis.localStorage;
+  } catch {}
 }

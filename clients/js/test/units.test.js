@@ -154,7 +154,8 @@ test('silence sends it again', async () => {
 });
 
 test('a refusal fails the message, lets the next go, and can be tried again or given up', async () => {
-  const { outbox, sent } = box(storage());
+  const shared = storage();
+  const { outbox, sent } = box(shared);
   const refused = outbox.add('a', 'bad', 'text');
   outbox.add('a', 'good', 'text');
   const [{ clientId }] = outbox.of('a');
@@ -166,6 +167,7 @@ test('a refusal fails the message, lets the next go, and can be tried again or g
   outbox.stored(receipt(outbox.of('a')[1]), true);
   outbox.retry(clientId);
   assert.deepEqual(sent, ['bad', 'good', 'bad']);
+  assert.equal(JSON.parse(shared.getItem(shared.key(0))).entries[0].error, undefined);
   outbox.discard(clientId);
   assert.deepEqual(outbox.of('a'), []);
   assert.equal(outbox.refused('nobody', new CSChatError('X', '')), false);
