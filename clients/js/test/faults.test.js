@@ -240,7 +240,7 @@ check('an outbox full of messages outlives page and server', async () => {
   await pause(50);
   customer.disconnect();  // the page is reloaded
 
-  const page = await server.connected('customer1', { storage: shared, token: customer.token, credentials: undefined });
+  const page = await server.connected('customer1', { storage: shared, token: customer.token });
   await server.start('worker');
   const again = await page.conversation(ours.id).follow();
   await until(again, 'message', () => again.messages.length === texts.length, 60000);

@@ -56,7 +56,8 @@ export async function startServer(options = {}) {
     client(username, more = {}) {
       const chat = new CSChat({
         url: server.url, WebSocket, storage: null, times,
-        credentials: username && { username, password: 'password123' }, ...more,
+        getToken: username && (() => server.token(username)),  // hashing takes its time
+        ...more,
       });
       clients.push(chat);
       return chat;
