@@ -8,8 +8,6 @@
 
 #include <openssl/rand.h>
 
-#include "csc_uuid.h"
-
 
 #define PULSE_INTERVAL 2000 /* ms between signs of life sent to oneself */
 #define PULSE_LIMIT 3       /* that don't come back: the links are given up */
@@ -182,12 +180,24 @@ ngx_http_cs_chat_bus_ticket_key(ngx_str_t *hash, char *out, size_t size)
 ngx_int_t
 ngx_http_cs_chat_bus_message_id(u_char *out)
 {
+    u_char *random;
     ngx_time_t *now;
-    u_char random[CSC_UUID_V7_RANDOM];
+    ngx_http_cs_chat_bus_t *bus;
 
-    if (RAND_bytes(random, sizeof(random)) != 1) {
-        return NGX_ERROR;
+    bus = &ngx_http_cs_chat_bus;
+
+    /* one call costs as much for a message as for many */
+
+    if (bus->unused == 0) {
+        if (RAND_bytes(bus->random, sizeof(bus->random)) != 1) {
+            return NGX_ERROR;
+        }
+
+        bus->unused = sizeof(bus->random);
     }
+
+    random = bus->random + sizeof(bus->random) - bus->unused;
+    bus->unused -= CSC_UUID_V7_RANDOM;
 
     now = ngx_timeofday();
     csc_uuid_v7((uint64_t) now->sec * 1000 + now->msec, random, out);

@@ -10,8 +10,11 @@
 #include "ngx_http_cs_chat_bus.h"
 #include "ngx_http_cs_chat_call.h"
 
+#include "csc_uuid.h"
+
 
 #define NGX_HTTP_CS_CHAT_PROCESS_LEN 16
+#define NGX_HTTP_CS_CHAT_RANDOM (64 * CSC_UUID_V7_RANDOM)
 #define NGX_HTTP_CS_CHAT_CHANNEL_SIZE (CSC_BUS_MAX_PREFIX + 64)
 
 
@@ -29,6 +32,9 @@ typedef struct {
     char events_channel[NGX_HTTP_CS_CHAT_CHANNEL_SIZE];
     char revoked_key[NGX_HTTP_CS_CHAT_CHANNEL_SIZE];
     char roles_key[NGX_HTTP_CS_CHAT_CHANNEL_SIZE];
+
+    u_char random[NGX_HTTP_CS_CHAT_RANDOM]; /* for the ids of messages */
+    size_t unused;                          /* bytes of them, at the end */
 
     ngx_queue_t retries; /* requests whose shard nobody holds just now */
     ngx_event_t retry;

@@ -10,6 +10,7 @@
 #define CONNECT_TIMEOUT 3000 /* ms, authentication included */
 #define FIRST_DELAY 50       /* ms before the second attempt */
 #define LONGEST_DELAY 2000   /* ms */
+#define LOOK_DELAY 10        /* ms until answers are read that can wait */
 
 
 static void ngx_http_cs_chat_link_connect(ngx_http_cs_chat_link_t *link);
@@ -29,6 +30,8 @@ static void ngx_http_cs_chat_link_broken(ngx_event_t *ev);
 static void ngx_http_cs_chat_link_drop(ngx_http_cs_chat_link_t *link);
 static void ngx_http_cs_chat_link_lost(ngx_http_cs_chat_link_t *link);
 
+static void ngx_http_cs_chat_link_flush(ngx_event_t *ev);
+static void ngx_http_cs_chat_link_look(ngx_event_t *ev);
 static void ngx_http_cs_chat_link_readable(ngx_event_t *ev);
 static void ngx_http_cs_chat_link_writable(ngx_event_t *ev);
 static void ngx_http_cs_chat_link_add_read(void *data);
@@ -56,6 +59,15 @@ ngx_http_cs_chat_link_open(ngx_http_cs_chat_link_t *link)
     link->broken.handler = ngx_http_cs_chat_link_broken;
     link->broken.data = link;
     link->broken.log = &link->log;
+
+    link->flush.handler = ngx_http_cs_chat_link_flush;
+    link->flush.data = link;
+    link->flush.log = &link->log;
+
+    link->look.handler = ngx_http_cs_chat_link_look;
+    link->look.data = link;
+    link->look.log = &link->log;
+    link->look.cancelable = 1;
 
     ngx_http_cs_chat_link_connect(link);
 }
@@ -352,6 +364,26 @@ ngx_http_cs_chat_link_role(redisAsyncContext *context, void *reply, void *data)
 }
 
 
+int
+ngx_http_cs_chat_link_publish(ngx_http_cs_chat_link_t *link,
+    redisCallbackFn *callback, void *data, const char **argv,
+    const size_t *lens)
+{
+    int rc;
+    ngx_uint_t patient;
+
+    patient = link->patient || link->context->replies.head == NULL;
+
+    rc = redisAsyncCommandArgv(link->context, callback, data, 3, argv, lens);
+
+    /* any other command ends patience when it is queued */
+
+    link->patient = patient;
+
+    return rc;
+}
+
+
 size_t
 ngx_http_cs_chat_link_backlog(ngx_http_cs_chat_link_t *link)
 {
@@ -534,12 +566,43 @@ static void
 ngx_http_cs_chat_link_writable(ngx_event_t *ev)
 {
     ngx_connection_t *c;
-    ngx_http_cs_chat_link_t *link;
 
     c = ev->data;
-    link = c->data;
 
+    ngx_http_cs_chat_link_flush(&((ngx_http_cs_chat_link_t *) c->data)->flush);
+}
+
+
+/* All that was queued in a turn of the loop, in one call. */
+
+static void
+ngx_http_cs_chat_link_flush(ngx_event_t *ev)
+{
+    ngx_http_cs_chat_link_t *link;
+
+    link = ev->data;
+
+    link->writing = 1;
     redisAsyncHandleWrite(link->context);
+    link->writing = 0;
+}
+
+
+/* While nothing is awaited the socket is watched again: it may be closed. */
+
+static void
+ngx_http_cs_chat_link_look(ngx_event_t *ev)
+{
+    ngx_http_cs_chat_link_t *link;
+
+    link = ev->data;
+
+    redisAsyncHandleRead(link->context);
+
+    if (link->context != NULL && link->context->replies.head == NULL) {
+        link->patient = 0;
+        ngx_http_cs_chat_link_add_read(link);
+    }
 }
 
 
@@ -549,6 +612,20 @@ ngx_http_cs_chat_link_add_read(void *data)
     ngx_http_cs_chat_link_t *link;
 
     link = data;
+
+    if (link->patient) {
+        ngx_http_cs_chat_link_del_read(link);
+
+        if (!link->look.timer_set) {
+            ngx_add_timer(&link->look, LOOK_DELAY);
+        }
+
+        return;
+    }
+
+    if (link->look.timer_set) {
+        ngx_del_timer(&link->look);
+    }
 
     if (!link->connection->read->active) {
         (void) ngx_add_event(
@@ -570,6 +647,12 @@ ngx_http_cs_chat_link_del_read(void *data)
 }
 
 
+/*
+ * The socket mostly takes what it is given: it is watched only when it is full
+ * or not connected yet.  A process on its way out may be called from beyond
+ * the loop, where posted events have to wait for the next one.
+ */
+
 static void
 ngx_http_cs_chat_link_add_write(void *data)
 {
@@ -577,9 +660,23 @@ ngx_http_cs_chat_link_add_write(void *data)
 
     link = data;
 
-    if (!link->connection->write->active) {
+    if (!link->writing) {
+        link->patient = 0;
+    }
+
+    if (link->connection->write->active) {
+        return;
+    }
+
+    if (link->writing || ngx_exiting
+        || !(link->context->c.flags & REDIS_CONNECTED)) {
         (void) ngx_add_event(
             link->connection->write, NGX_WRITE_EVENT, NGX_LEVEL_EVENT);
+        return;
+    }
+
+    if (!link->flush.posted) {
+        ngx_post_event(&link->flush, &ngx_posted_events);
     }
 }
 
@@ -613,6 +710,15 @@ ngx_http_cs_chat_link_cleanup(void *data)
     }
 
     link->connection = NULL;
+    link->patient = 0;
+
+    if (link->flush.posted) {
+        ngx_delete_posted_event(&link->flush);
+    }
+
+    if (link->look.timer_set) {
+        ngx_del_timer(&link->look);
+    }
 
     if (c->read->active) {
         (void) ngx_del_event(c->read, NGX_READ_EVENT, 0);

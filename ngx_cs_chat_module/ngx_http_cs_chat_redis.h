@@ -35,10 +35,14 @@ struct ngx_http_cs_chat_link_s {
     ngx_connection_t *connection;
     ngx_event_t timer;  /* connect timeout, or the next attempt */
     ngx_event_t broken; /* posted: drop the connection */
+    ngx_event_t flush;  /* posted: write what is queued */
+    ngx_event_t look;   /* timer: read answers that could wait */
     ngx_log_t log;
     ngx_msec_t delay;       /* before the next attempt */
     unsigned connected : 1; /* between on_connect and on_down */
     unsigned closing : 1;   /* no further attempts */
+    unsigned writing : 1;
+    unsigned patient : 1; /* no answer is wanted at once */
 };
 
 
@@ -53,6 +57,15 @@ void ngx_http_cs_chat_link_proved(ngx_http_cs_chat_link_t *link);
 
 /* Bytes that wait until Redis takes them. */
 size_t ngx_http_cs_chat_link_backlog(ngx_http_cs_chat_link_t *link);
+
+/*
+ * Sends PUBLISH with a channel and a message.  As with hiredis, but how many
+ * have heard it may be told some ms later than Redis says it: it is read with
+ * others', unless the answer to another command is awaited.
+ */
+int ngx_http_cs_chat_link_publish(ngx_http_cs_chat_link_t *link,
+    redisCallbackFn *callback, void *data, const char **argv,
+    const size_t *lens);
 
 /*
  * Asks Redis whether it takes commands; a connection to a replica, which does

@@ -230,8 +230,8 @@ ngx_http_cs_chat_bus_publish(const char *channel, size_t channel_len,
     argv[2] = (const char *) bytes;
     lens[2] = len;
 
-    rc = redisAsyncCommandArgv(
-        ngx_http_cs_chat_bus.commands.context, callback, data, 3, argv, lens);
+    rc = ngx_http_cs_chat_link_publish(
+        &ngx_http_cs_chat_bus.commands, callback, data, argv, lens);
 
     return (rc == REDIS_OK) ? NGX_OK : NGX_ERROR;
 }

@@ -57,10 +57,9 @@ bus_publish(bus_t *bus, const char *channel, const csc_bus_message_t *message,
     redisCallbackFn *fn)
 {
     size_t size = csc_bus_size(message);
-    const char *argv[3] = { "PUBLISH", channel, NULL };
-    size_t lens[3] = { 7, strlen(channel), size };
     uint64_t suppressed;
     unsigned char *out;
+    csc_str_t bytes;
     int rc = CSC_ERROR;
 
     buffer_reset(&bus->out);
@@ -70,8 +69,9 @@ bus_publish(bus_t *bus, const char *channel, const csc_bus_message_t *message,
         && redis_link_backlog(&bus->publisher) < bus->config->redis_buffer)
     {
         csc_bus_encode(message, out);
-        argv[2] = (const char *) out;
-        rc = redis_link_command(&bus->publisher, fn, bus, 3, argv, lens);
+        bytes.data = out;
+        bytes.len = size;
+        rc = redis_link_publish(&bus->publisher, fn, bus, channel, bytes);
     }
 
     if (rc != CSC_OK) {

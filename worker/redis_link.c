@@ -334,6 +334,22 @@ redis_link_command(redis_link_t *link, redisCallbackFn *fn, void *data,
                : CSC_ERROR;
 }
 
+int
+redis_link_publish(redis_link_t *link, redisCallbackFn *fn, void *data,
+    const char *channel, csc_str_t message)
+{
+    const char *argv[3] = { "PUBLISH", channel, (const char *) message.data };
+    size_t lens[3] = { sizeof("PUBLISH") - 1, strlen(channel), message.len };
+
+    if (!link->ready || link->context == NULL) {
+        return CSC_ERROR;
+    }
+
+    return redis_uv_publish(link->context, fn, data, argv, lens) == REDIS_OK
+               ? CSC_OK
+               : CSC_ERROR;
+}
+
 size_t
 redis_link_backlog(const redis_link_t *link)
 {

@@ -64,6 +64,13 @@ int redis_link_command(redis_link_t *link, redisCallbackFn *fn, void *data,
     int argc, const char **argv, const size_t *lens);
 
 /*
+ * Publishes a message.  As above, but the answer may come to fn some ms later
+ * than it could: it is read together with others.
+ */
+int redis_link_publish(redis_link_t *link, redisCallbackFn *fn, void *data,
+    const char *channel, csc_str_t message);
+
+/*
  * Asks Redis whether it is a replica, and looks for another one if so: what is
  * published at a replica is heard by nobody else.
  */

@@ -14,4 +14,12 @@
 /* REDIS_ERR when out of memory; the context is as it was then. */
 int redis_uv_attach(redisAsyncContext *context, uv_loop_t *loop);
 
+/*
+ * Sends PUBLISH with a channel and a message.  As with hiredis, but the answer
+ * may be read some ms later than it comes, together with others, unless that
+ * to another command is awaited.
+ */
+int redis_uv_publish(redisAsyncContext *context, redisCallbackFn *fn,
+    void *data, const char **argv, const size_t *lens);
+
 #endif /* REDIS_UV_H */
