@@ -21,6 +21,7 @@
 #define CSC_BUS_IN_EVENT 0x04U
 #define CSC_BUS_IN_CONTROL 0x08U
 #define CSC_BUS_IN_HEARTBEAT 0x10U
+#define CSC_BUS_IN_BUNDLE 0x20U
 
 typedef enum {
     CSC_BUS_TEXT,
@@ -254,6 +255,9 @@ csc_bus_kind_bit(csc_bus_kind_e kind)
 
     case CSC_BUS_HEARTBEAT:
         return CSC_BUS_IN_HEARTBEAT;
+
+    case CSC_BUS_BUNDLE:
+        return CSC_BUS_IN_BUNDLE;
     }
 
     return 0;
@@ -532,8 +536,8 @@ csc_bus_digit(unsigned char c)
 }
 
 
-unsigned
-csc_bus_shard(csc_str_t id)
+uint32_t
+csc_bus_hash(csc_str_t id)
 {
     size_t i;
     uint32_t hash;
@@ -544,7 +548,14 @@ csc_bus_shard(csc_str_t id)
         hash = (hash ^ id.data[i]) * CSC_BUS_FNV_PRIME;
     }
 
-    return hash % CSC_BUS_SHARDS;
+    return hash;
+}
+
+
+unsigned
+csc_bus_shard(csc_str_t id)
+{
+    return csc_bus_hash(id) % CSC_BUS_SHARDS;
 }
 
 

@@ -17,7 +17,8 @@ typedef enum {
     CSC_BUS_REPLY = 'R',
     CSC_BUS_EVENT = 'E',
     CSC_BUS_CONTROL = 'C',
-    CSC_BUS_HEARTBEAT = 'H'
+    CSC_BUS_HEARTBEAT = 'H',
+    CSC_BUS_BUNDLE = 'B' /* its body is other messages, see csc_bundle.h */
 } csc_bus_kind_e;
 
 /*
@@ -85,7 +86,8 @@ void csc_bus_encode(const csc_bus_message_t *message, unsigned char *out);
 int csc_bus_decode(
     csc_str_t data, csc_bus_message_t *message, const char **why);
 
-/* The shard of a chat's or user's id: FNV-1a (32 bits) modulo the shards. */
+/* FNV-1a (32 bits) of an id, and the shard that it makes of it. */
+uint32_t csc_bus_hash(csc_str_t id);
 unsigned csc_bus_shard(csc_str_t id);
 
 /*

@@ -1,6 +1,7 @@
 # The units that the module and the worker share.
 
 CSC_SOURCES := \
+	common/csc_bundle.c \
 	common/csc_bus.c \
 	common/csc_core.c \
 	common/csc_error.c \

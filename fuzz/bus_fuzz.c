@@ -1,16 +1,18 @@
 /*
  * The bus: whatever is decoded can be encoded, and that is decoded to the same
- * bytes again.
+ * bytes again; so is what comes out of a bundle.
  */
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "csc_bundle.h"
 #include "csc_bus.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void fuzz_round_trip(const csc_bus_message_t *message);
 static void fuzz_topics(csc_str_t topics);
+static void fuzz_bundle(csc_str_t body);
 
 
 int
@@ -31,6 +33,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_round_trip(&message);
     fuzz_topics(message.topics);
     fuzz_topics(message.keep);
+    fuzz_bundle(message.body);
 
     if (csc_bus_shard(message.chat) >= CSC_BUS_SHARDS) {
         abort();
@@ -95,5 +98,31 @@ fuzz_topics(csc_str_t topics)
         if (topic.len == 0 || memchr(topic.data, ',', topic.len) != NULL) {
             abort();
         }
+    }
+}
+
+
+/* Its messages lie in it one behind the other, each behind its length. */
+static void
+fuzz_bundle(csc_str_t body)
+{
+    csc_str_t rest, message;
+    unsigned char length[CSC_BUNDLE_MAX_LENGTH];
+    size_t n;
+
+    rest = body;
+
+    while (csc_bundle_next(&rest, &message) == CSC_OK) {
+        n = csc_bundle_length(message.len, length);
+
+        if (message.len == 0 || memcmp(body.data, length, n) != 0
+            || message.data != body.data + n
+            || rest.data != message.data + message.len
+            || rest.len != body.len - n - message.len)
+        {
+            abort();
+        }
+
+        body = rest;
     }
 }

@@ -6,7 +6,11 @@
 #include "ngx_http_cs_chat_order.h"
 #include "ngx_http_cs_chat_source.h"
 
+#include "csc_bundle.h"
 
+
+static void ngx_http_cs_chat_bus_message(csc_str_t bytes, ngx_uint_t bundled);
+static void ngx_http_cs_chat_bus_bundle(csc_str_t body);
 static void ngx_http_cs_chat_bus_dropped(size_t len, const char *why);
 static void ngx_http_cs_chat_bus_on_reply(csc_bus_message_t *message);
 static void ngx_http_cs_chat_bus_on_control(csc_bus_message_t *message);
@@ -17,10 +21,8 @@ void
 ngx_http_cs_chat_bus_receive(
     redisAsyncContext *context, void *reply, void *data)
 {
-    const char *why;
     csc_str_t bytes;
     redisReply *array, *kind, *payload;
-    csc_bus_message_t message;
 
     array = reply;
 
@@ -67,6 +69,16 @@ ngx_http_cs_chat_bus_receive(
     bytes.data = (u_char *) payload->str;
     bytes.len = payload->len;
 
+    ngx_http_cs_chat_bus_message(bytes, 0);
+}
+
+
+static void
+ngx_http_cs_chat_bus_message(csc_str_t bytes, ngx_uint_t bundled)
+{
+    const char *why;
+    csc_bus_message_t message;
+
     if (csc_bus_decode(bytes, &message, &why) != CSC_OK) {
         ngx_http_cs_chat_bus_dropped(bytes.len, why);
         return;
@@ -96,8 +108,35 @@ ngx_http_cs_chat_bus_receive(
         ngx_http_cs_chat_bus_count(&message);
         break;
 
+    case CSC_BUS_BUNDLE:
+        if (bundled) {
+            ngx_http_cs_chat_bus_dropped(bytes.len, "a bundle in a bundle");
+            break;
+        }
+
+        ngx_http_cs_chat_bus_bundle(message.body);
+        break;
+
     case CSC_BUS_REQUEST:
         break;
+    }
+}
+
+
+static void
+ngx_http_cs_chat_bus_bundle(csc_str_t body)
+{
+    int rc;
+    csc_str_t bytes;
+
+    for (rc = csc_bundle_next(&body, &bytes); rc == CSC_OK;
+         rc = csc_bundle_next(&body, &bytes))
+    {
+        ngx_http_cs_chat_bus_message(bytes, 1);
+    }
+
+    if (rc == CSC_ERROR) {
+        ngx_http_cs_chat_bus_dropped(body.len, "a damaged bundle");
     }
 }
 

@@ -28,217 +28,6 @@ bus_shard_channel(const bus_t *bus, unsigned shard, char *out, size_t size)
     return out;
 }
 
-/* --- sending --- */
-
-static void
-bus_on_answer(redisAsyncContext *context, void *reply, void *data)
-{
-    bus_t *bus = data;
-    redisReply *answer = reply;
-    uint64_t suppressed;
-
-    (void) context;
-
-    if (answer == NULL) {
-        return;
-    }
-
-    bus->answered = bus->beat;
-
-    if (answer->type == REDIS_REPLY_ERROR
-        && log_allowed(&bus->unsent_log, &suppressed))
-    {
-        log_error("Redis refuses to publish", LOG_TEXT("reason", answer->str));
-    }
-}
-
-static void
-bus_publish(bus_t *bus, const char *channel, const csc_bus_message_t *message,
-    redisCallbackFn *fn)
-{
-    size_t size = csc_bus_size(message);
-    uint64_t suppressed;
-    unsigned char *out;
-    csc_str_t bytes;
-    int rc = CSC_ERROR;
-
-    buffer_reset(&bus->out);
-    out = size > 0 ? buffer_reserve(&bus->out, size) : NULL;
-
-    if (out != NULL
-        && redis_link_backlog(&bus->publisher) < bus->config->redis_buffer)
-    {
-        csc_bus_encode(message, out);
-        bytes.data = out;
-        bytes.len = size;
-        rc = redis_link_publish(&bus->publisher, fn, bus, channel, bytes);
-    }
-
-    if (rc != CSC_OK) {
-        bus->unsent++;
-        if (log_allowed(&bus->unsent_log, &suppressed)) {
-            log_warn("a message found no way to Redis",
-                LOG_TEXT("channel", channel),
-                LOG_NUMBER("suppressed", suppressed));
-        }
-    }
-}
-
-/* Redis answers in the order in which it was asked. */
-typedef struct {
-    bus_flushed_fn fn;
-    void *data;
-} bus_flush_t;
-
-static void
-bus_on_flushed(redisAsyncContext *context, void *reply, void *data)
-{
-    bus_flush_t flush = *(bus_flush_t *) data;
-
-    (void) context;
-
-    free(data);
-    flush.fn(flush.data, reply != NULL);
-}
-
-void
-bus_flushed(bus_t *bus, bus_flushed_fn fn, void *data)
-{
-    bus_flush_t *flush = malloc(sizeof(*flush));
-    const char *argv[1] = { "PING" };
-
-    if (flush != NULL) {
-        flush->fn = fn;
-        flush->data = data;
-        if (redis_link_command(
-                &bus->publisher, bus_on_flushed, flush, 1, argv, NULL)
-            == CSC_OK)
-        {
-            return;
-        }
-    }
-
-    free(flush);
-    fn(data, 0);
-}
-
-void
-bus_reply(bus_t *bus, const request_t *request, csc_bus_message_t *reply)
-{
-    char channel[CSC_BUS_MAX_PREFIX + 256];
-
-    /* who gives no number waits for no reply */
-    if (request->message.from.len == 0 || request->message.id == 0
-        || csc_bus_reply_channel(
-               bus->prefix, request->message.from, channel, sizeof(channel))
-               == 0)
-    {
-        return;
-    }
-
-    reply->kind = CSC_BUS_REPLY;
-    reply->id = request->message.id;
-    reply->us = (uv_hrtime() - request->received) / 1000;
-    csc_metrics_observe(&bus->durations, CSC_METRIC_US, reply->us);
-    bus->replies++;
-    bus_publish(bus, channel, reply, NULL);
-}
-
-void
-bus_event(bus_t *bus, csc_bus_message_t *event)
-{
-    event->kind = CSC_BUS_EVENT;
-    event->src = bus_view(bus->src, BUS_SRC_LEN);
-    /* one that gets lost has its number too, so that the gap is seen */
-    event->n = ++bus->n;
-    bus_publish(bus, bus->events, event, NULL);
-}
-
-void
-bus_event_to(bus_t *bus, csc_str_t process, csc_bus_message_t *event)
-{
-    char channel[CSC_BUS_MAX_PREFIX + 256];
-
-    if (csc_bus_reply_channel(bus->prefix, process, channel, sizeof(channel))
-        > 0) {
-        event->kind = CSC_BUS_EVENT;
-        event->src = bus_view(bus->src, BUS_SRC_LEN);
-        event->n = 0;
-        bus_publish(bus, channel, event, NULL);
-    }
-}
-
-void
-bus_close_socket(bus_t *bus, csc_str_t user, csc_str_t conn)
-{
-    csc_bus_message_t message;
-
-    memset(&message, 0, sizeof(message));
-    message.kind = CSC_BUS_CONTROL;
-    message.op = csc_str("socket.close");
-    message.user = user;
-    message.key = conn;
-    bus_publish(bus, bus->events, &message, NULL);
-}
-
-void
-bus_role(bus_t *bus, csc_str_t user, csc_str_t role)
-{
-    char key[CSC_BUS_MAX_PREFIX + 64];
-    const char *argv[4] = { "HSET", key, (const char *) user.data,
-        (const char *) role.data };
-    size_t lens[4] = { 4, 0, user.len, role.len };
-    csc_bus_message_t message;
-
-    lens[1] = csc_bus_roles_key(bus->prefix, key, sizeof(key));
-
-    /* over one link: who hears of it finds it in Redis */
-    if (redis_link_command(&bus->publisher, bus_on_answer, bus, 4, argv, lens)
-        != CSC_OK)
-    {
-        bus->unsent++;
-        return;
-    }
-
-    memset(&message, 0, sizeof(message));
-    message.kind = CSC_BUS_CONTROL;
-    message.op = csc_str("user.role");
-    message.user = user;
-    message.role = role;
-    bus_publish(bus, bus->events, &message, NULL);
-}
-
-void
-bus_metrics(bus_t *bus, uint64_t life, csc_str_t text)
-{
-    csc_bus_message_t message;
-
-    if (bus->publisher.ready) {
-        memset(&message, 0, sizeof(message));
-        message.kind = CSC_BUS_CONTROL;
-        message.op = csc_str("worker.metrics");
-        message.src = bus_view(bus->src, BUS_SRC_LEN);
-        message.ttl = life;
-        message.body = text;
-        bus_publish(bus, bus->events, &message, NULL);
-    }
-}
-
-void
-bus_request(bus_t *bus, csc_op_e op, csc_str_t user)
-{
-    char channel[CSC_BUS_MAX_PREFIX + 64];
-    csc_bus_message_t message;
-
-    memset(&message, 0, sizeof(message));
-    message.kind = CSC_BUS_REQUEST;
-    message.op = csc_str(csc_op_name(op));
-    message.user = user;
-    bus_publish(bus,
-        bus_shard_channel(bus, csc_bus_shard(user), channel, sizeof(channel)),
-        &message, NULL);
-}
-
 /* --- receiving --- */
 
 /* The bytes, and as many for what gets decoded. */
@@ -594,11 +383,20 @@ bus_on_publisher_ready(void *data)
 }
 
 static void
+bus_on_publisher_flush(void *data)
+{
+    bus_flush(data);
+}
+
+static void
 bus_on_publisher_gone(void *data)
 {
     bus_t *bus = data;
 
     bus->disconnects++;
+
+    /* counted as unsent, like what was said to it just before */
+    bus_flush(bus);
     bus->handlers.links(bus->handlers.data);
 }
 
@@ -692,6 +490,8 @@ bus_names(bus_t *bus)
         return CSC_ERROR;
     }
 
+    bundle_to(&bus->outbox.events, bus->events);
+
     return CSC_OK;
 }
 
@@ -700,9 +500,9 @@ bus_init(bus_t *bus, uv_loop_t *loop, const config_t *config,
     const redis_address_t *address, const bus_handlers_t *handlers)
 {
     redis_handlers_t subscriber = { bus_on_subscriber_ready,
-        bus_on_subscriber_gone, bus };
+        bus_on_subscriber_gone, NULL, bus };
     redis_handlers_t publisher = { bus_on_publisher_ready,
-        bus_on_publisher_gone, bus };
+        bus_on_publisher_gone, bus_on_publisher_flush, bus };
     unsigned i;
 
     memset(bus, 0, sizeof(*bus));
@@ -767,5 +567,12 @@ bus_stop(bus_t *bus)
 void
 bus_free(bus_t *bus)
 {
+    size_t i;
+
+    for (i = 0; i < BUS_REPLY_BUNDLES; i++) {
+        bundle_free(&bus->outbox.replies[i]);
+    }
+
+    bundle_free(&bus->outbox.events);
     buffer_free(&bus->out);
 }

@@ -12,11 +12,14 @@
 #include "../common/csc_metrics.h"
 #include "../common/csc_ops.h"
 #include "buffer.h"
+#include "bundle.h"
 #include "config.h"
 #include "log.h"
 #include "redis_link.h"
 
 #define BUS_SRC_LEN 16
+#define BUS_REPLY_BUNDLES 16 /* open ones; more processes ask less often */
+#define BUS_CHATS 1024       /* bits; more would make fewer meet in one */
 
 struct ops_s;
 
@@ -57,6 +60,15 @@ typedef struct {
     uint64_t inflight;    /* requests that are not finished */
 } bus_channel_t;
 
+/* What is said in a turn of the loop: replies leave first. */
+typedef struct {
+    bundle_t replies[BUS_REPLY_BUNDLES];
+    size_t count; /* of those that are open */
+    bundle_t events;
+    uint64_t chats[BUS_CHATS / 64]; /* what the events are about */
+    unsigned all : 1;               /* one of them is not about a chat */
+} bus_outbox_t;
+
 typedef struct bus_s {
     uv_loop_t *loop;
     const config_t *config;
@@ -81,6 +93,7 @@ typedef struct bus_s {
     uint64_t inflight;
     size_t memory; /* of requests that are not finished */
     buffer_t out;
+    bus_outbox_t outbox;
 
     /* counters */
     uint64_t operations[CSC_OP_MAX]; /* requests by operation */
@@ -124,6 +137,17 @@ int bus_connected(const bus_t *bus);
 typedef void (*bus_flushed_fn)(void *data, int flushed);
 
 void bus_flushed(bus_t *bus, bus_flushed_fn fn, void *data);
+
+/*
+ * Publishes a message alone, behind all that was said before; fn may be NULL,
+ * bus_on_answer() keeps an eye on Redis.
+ */
+void bus_publish(bus_t *bus, const char *channel,
+    const csc_bus_message_t *message, redisCallbackFn *fn);
+void bus_on_answer(redisAsyncContext *context, void *reply, void *data);
+
+/* Queues what was gathered for Redis: at the end of a turn of the loop. */
+void bus_flush(bus_t *bus);
 
 /*
  * Sends the reply, of which the caller has set status, body and what belongs

@@ -195,6 +195,16 @@ redis_link_retry(redis_link_t *link, const char *reason)
 }
 
 static void
+redis_link_on_flush(redisAsyncContext *context)
+{
+    redis_link_t *link = context->data;
+
+    if (link != NULL && link->ready && link->handlers.flush != NULL) {
+        link->handlers.flush(link->handlers.data);
+    }
+}
+
+static void
 redis_link_attach(redis_link_t *link)
 {
     const redis_address_t *address = link->address;
@@ -213,7 +223,10 @@ redis_link_attach(redis_link_t *link)
         return;
     }
 
-    if (context->err || redis_uv_attach(context, link->loop) != REDIS_OK) {
+    if (context->err
+        || redis_uv_attach(context, link->loop, redis_link_on_flush)
+               != REDIS_OK)
+    {
         redis_link_retry(
             link, context->err ? context->errstr : "out of memory");
         redisAsyncFree(context);
@@ -348,6 +361,14 @@ redis_link_publish(redis_link_t *link, redisCallbackFn *fn, void *data,
     return redis_uv_publish(link->context, fn, data, argv, lens) == REDIS_OK
                ? CSC_OK
                : CSC_ERROR;
+}
+
+void
+redis_link_wake(redis_link_t *link)
+{
+    if (link->context != NULL) {
+        redis_uv_wake(link->context);
+    }
 }
 
 size_t

@@ -20,6 +20,7 @@ typedef struct redis_link_s redis_link_t;
 typedef struct {
     void (*ready)(void *data); /* authenticated, commands may be sent */
     void (*gone)(void *data);  /* was ready and is no more */
+    void (*flush)(void *data); /* about to write, see redis_link_wake() */
     void *data;
 } redis_handlers_t;
 
@@ -69,6 +70,12 @@ int redis_link_command(redis_link_t *link, redisCallbackFn *fn, void *data,
  */
 int redis_link_publish(redis_link_t *link, redisCallbackFn *fn, void *data,
     const char *channel, csc_str_t message);
+
+/*
+ * Something is to be sent before the loop waits again: handlers.flush is
+ * called by then, to queue it.
+ */
+void redis_link_wake(redis_link_t *link);
 
 /*
  * Asks Redis whether it is a replica, and looks for another one if so: what is

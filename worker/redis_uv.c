@@ -9,9 +9,11 @@ typedef struct {
     uv_prepare_t flush;         /* runs before the loop waits */
     uv_timer_t look;            /* reads answers that could wait */
     redisAsyncContext *context; /* NULL: it is gone */
+    redis_uv_flush_fn fn;
     int events;
     int handles;          /* that are not closed yet */
     unsigned patient : 1; /* no answer is wanted at once */
+    unsigned filling : 1; /* fn runs, and what it queues is written next */
 } redis_uv_t;
 
 /*
@@ -26,6 +28,10 @@ static void redis_uv_set(redis_uv_t *uv, int events);
 static void
 redis_uv_write(redis_uv_t *uv)
 {
+    uv->filling = 1;
+    uv->fn(uv->context);
+    uv->filling = 0;
+
     redis_uv_writing = 1;
     redisAsyncHandleWrite(uv->context);
     redis_uv_writing = 0;
@@ -123,9 +129,23 @@ redis_uv_del_read(void *data)
 }
 
 /*
- * A command was queued, or the socket did not take all.  Mostly it takes what
- * it is given: it is watched only when it is full or not connected yet.
+ * Mostly the socket takes what it is given: it is watched only when it is full
+ * or not connected yet.
  */
+void
+redis_uv_wake(redisAsyncContext *context)
+{
+    redis_uv_t *uv = context->ev.data;
+
+    if (redis_uv_writing || !(context->c.flags & REDIS_CONNECTED)) {
+        redis_uv_set(uv, uv->events | UV_WRITABLE);
+
+    } else if ((uv->events & UV_WRITABLE) == 0) {
+        uv_prepare_start(&uv->flush, redis_uv_on_flush);
+    }
+}
+
+/* A command was queued, or the socket did not take all. */
 static void
 redis_uv_add_write(void *data)
 {
@@ -133,11 +153,8 @@ redis_uv_add_write(void *data)
 
     uv->patient = 0;
 
-    if (redis_uv_writing || !(uv->context->c.flags & REDIS_CONNECTED)) {
-        redis_uv_set(uv, uv->events | UV_WRITABLE);
-
-    } else if ((uv->events & UV_WRITABLE) == 0) {
-        uv_prepare_start(&uv->flush, redis_uv_on_flush);
+    if (!uv->filling) {
+        redis_uv_wake(uv->context);
     }
 }
 
@@ -192,7 +209,8 @@ redis_uv_cleanup(void *data)
 }
 
 int
-redis_uv_attach(redisAsyncContext *context, uv_loop_t *loop)
+redis_uv_attach(
+    redisAsyncContext *context, uv_loop_t *loop, redis_uv_flush_fn fn)
 {
     redis_uv_t *uv = calloc(1, sizeof(*uv));
 
@@ -210,6 +228,7 @@ redis_uv_attach(redisAsyncContext *context, uv_loop_t *loop)
     uv->look.data = uv;
     uv->handles = 3;
     uv->context = context;
+    uv->fn = fn;
     context->ev.data = uv;
     context->ev.addRead = redis_uv_add_read;
     context->ev.delRead = redis_uv_del_read;

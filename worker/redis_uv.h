@@ -11,8 +11,15 @@
 #include <hiredis/hiredis.h>
 #include <hiredis/async.h>
 
+/* Called before what is queued is written: it may queue more. */
+typedef void (*redis_uv_flush_fn)(redisAsyncContext *context);
+
 /* REDIS_ERR when out of memory; the context is as it was then. */
-int redis_uv_attach(redisAsyncContext *context, uv_loop_t *loop);
+int redis_uv_attach(
+    redisAsyncContext *context, uv_loop_t *loop, redis_uv_flush_fn fn);
+
+/* Has what is queued written, and fn called, before the loop waits again. */
+void redis_uv_wake(redisAsyncContext *context);
 
 /*
  * Sends PUBLISH with a channel and a message.  As with hiredis, but the answer

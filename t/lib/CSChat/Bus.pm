@@ -123,11 +123,26 @@ sub next {
     while ((my $left = $end - time) > 0) {
         my $got = $self->{redis}->reply($left) or next;
         next if $got->[0] ne 'message';
-        my $message = decode($got->[2]);
-        return $message if $wanted->($message);
-        push @$messages, $message;
+        my $known = @$messages;
+        push @$messages, map { decode($_) } unbundle($got->[2]);
+        for my $i ($known .. $#$messages) {
+            return splice @$messages, $i, 1 if $wanted->($messages->[$i]);
+        }
     }
     return;
+}
+
+# The messages of a bundle, or the one that is none.
+sub unbundle {
+    my ($bytes) = @_;
+    my @messages;
+
+    return $bytes if $bytes !~ s/^CSC1 B\n//;
+    while ($bytes =~ s/^(\d+)\n//) {
+        push @messages, substr $bytes, 0, $1, '';
+    }
+    die "a damaged bundle\n" if $bytes ne '';
+    return @messages;
 }
 
 # What has come up to now and was not asked for yet.
