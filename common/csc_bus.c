@@ -12,6 +12,8 @@
 
 #define CSC_BUS_NUMBER_LEN 20 /* digits of the largest number */
 
+#define CSC_BUS_BYTES 0x0101010101010101ULL /* times a byte: eight of it */
+
 #define CSC_BUS_FNV_OFFSET 2166136261U
 #define CSC_BUS_FNV_PRIME 16777619U
 
@@ -49,7 +51,7 @@ typedef struct {
         CSC_STR(text), type, required, offsetof(csc_bus_message_t, member)     \
     }
 
-static int csc_bus_present(const csc_bus_message_t *message,
+static int csc_bus_present(const csc_bus_message_t *message, unsigned kind,
     const csc_bus_field_t *field, csc_bus_value_t *value);
 static void csc_bus_number(
     uint64_t number, unsigned base, csc_bus_value_t *value);
@@ -61,7 +63,7 @@ static const char *csc_bus_decode_start(
 static const char *csc_bus_decode_fields(
     csc_str_t line, csc_bus_message_t *message);
 static int csc_bus_split(csc_str_t *line, csc_str_t *name, csc_str_t *value);
-static int csc_bus_find(csc_str_t name);
+static size_t csc_bus_find(csc_str_t name, size_t first);
 static const char *csc_bus_set(
     csc_bus_message_t *message, const csc_bus_field_t *field, csc_str_t value);
 static int csc_bus_parse_number(
@@ -109,10 +111,12 @@ size_t
 csc_bus_size(const csc_bus_message_t *message)
 {
     size_t i, size;
+    unsigned kind;
     csc_bus_value_t value;
     const csc_bus_field_t *field;
 
-    if (csc_bus_kind_bit(message->kind) == 0) {
+    kind = csc_bus_kind_bit(message->kind);
+    if (kind == 0) {
         return 0;
     }
 
@@ -121,7 +125,7 @@ csc_bus_size(const csc_bus_message_t *message)
     for (i = 0; i < CSC_BUS_FIELDS; i++) {
         field = &csc_bus_fields[i];
 
-        if (!csc_bus_present(message, field, &value)) {
+        if (!csc_bus_present(message, kind, field, &value)) {
             continue;
         }
 
@@ -149,9 +153,12 @@ void
 csc_bus_encode(const csc_bus_message_t *message, unsigned char *out)
 {
     size_t i;
+    unsigned kind;
     csc_str_t version = CSC_STR(CSC_BUS_VERSION);
     csc_bus_value_t value;
     const csc_bus_field_t *field;
+
+    kind = csc_bus_kind_bit(message->kind);
 
     out = csc_bus_put(out, version);
     *out++ = (unsigned char) message->kind;
@@ -159,7 +166,7 @@ csc_bus_encode(const csc_bus_message_t *message, unsigned char *out)
     for (i = 0; i < CSC_BUS_FIELDS; i++) {
         field = &csc_bus_fields[i];
 
-        if (csc_bus_present(message, field, &value)) {
+        if (csc_bus_present(message, kind, field, &value)) {
             *out++ = ' ';
             out = csc_bus_put(out, field->name);
             *out++ = '=';
@@ -178,14 +185,14 @@ csc_bus_encode(const csc_bus_message_t *message, unsigned char *out)
  * is to be written, which csc_bus_size() refuses.
  */
 static int
-csc_bus_present(const csc_bus_message_t *message, const csc_bus_field_t *field,
-    csc_bus_value_t *value)
+csc_bus_present(const csc_bus_message_t *message, unsigned kind,
+    const csc_bus_field_t *field, csc_bus_value_t *value)
 {
     uint64_t number;
     unsigned required;
     const char *member;
 
-    required = field->required & csc_bus_kind_bit(message->kind);
+    required = field->required & kind;
     member = (const char *) message + field->offset;
 
     switch (field->type) {
@@ -264,12 +271,27 @@ csc_bus_kind_bit(csc_bus_kind_e kind)
 }
 
 
+/* 0x21 to 0x7e, eight bytes at a time: most of a header goes through here. */
 static int
 csc_bus_printable(csc_str_t text)
 {
     size_t i;
+    uint64_t word, wrong;
 
-    for (i = 0; i < text.len; i++) {
+    for (i = 0; i + sizeof(word) <= text.len; i += sizeof(word)) {
+        memcpy(&word, text.data + i, sizeof(word));
+
+        /* the top bit of a byte that is below 0x21, or above 0x7e */
+
+        wrong = (word - CSC_BUS_BYTES * 0x21) & ~word;
+        wrong |= (word + CSC_BUS_BYTES * (0x7f - 0x7e)) | word;
+
+        if (wrong & (CSC_BUS_BYTES * 0x80)) {
+            return 0;
+        }
+    }
+
+    for (; i < text.len; i++) {
         if (text.data[i] < 0x21 || text.data[i] > 0x7e) {
             return 0;
         }
@@ -350,13 +372,13 @@ csc_bus_decode_start(csc_str_t *line, csc_bus_message_t *message)
 static const char *
 csc_bus_decode_fields(csc_str_t line, csc_bus_message_t *message)
 {
-    int at;
-    size_t i;
+    size_t i, at;
     unsigned kind;
     uint32_t seen;
     csc_str_t name, value;
     const char *why;
 
+    at = CSC_BUS_FIELDS - 1;
     seen = 0;
 
     while (line.len > 0) {
@@ -364,10 +386,14 @@ csc_bus_decode_fields(csc_str_t line, csc_bus_message_t *message)
             return "malformed field";
         }
 
-        at = csc_bus_find(name);
-        if (at < 0) {
+        /* mostly they come in the order of the table */
+
+        i = csc_bus_find(name, at + 1);
+        if (i == CSC_BUS_FIELDS) {
             continue;
         }
+
+        at = i;
 
         if (seen & (1U << at)) {
             return "field twice";
@@ -433,19 +459,31 @@ csc_bus_split(csc_str_t *line, csc_str_t *name, csc_str_t *value)
 }
 
 
-/* The place in the table, -1 for a field that is not known. */
-static int
-csc_bus_find(csc_str_t name)
+/*
+ * The place in the table, looked for from first on and then before it;
+ * CSC_BUS_FIELDS for a field that is not known.
+ */
+static size_t
+csc_bus_find(csc_str_t name, size_t first)
 {
-    size_t i;
+    size_t i, n;
+    const csc_str_t *known;
 
-    for (i = 0; i < CSC_BUS_FIELDS; i++) {
-        if (csc_str_eq(name, csc_bus_fields[i].name)) {
-            return (int) i;
+    for (i = first, n = 0; n < CSC_BUS_FIELDS; i++, n++) {
+        if (i >= CSC_BUS_FIELDS) {
+            i = 0;
+        }
+
+        known = &csc_bus_fields[i].name;
+
+        if (known->len == name.len && known->data[0] == name.data[0]
+            && memcmp(known->data, name.data, name.len) == 0)
+        {
+            return i;
         }
     }
 
-    return -1;
+    return CSC_BUS_FIELDS;
 }
 
 
