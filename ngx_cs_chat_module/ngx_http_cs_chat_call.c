@@ -2,14 +2,25 @@
 #include "ngx_http_cs_chat_metrics.h"
 
 
+#define TABLE_SIZE 4096
+
+
 static void ngx_http_cs_chat_call_measure(ngx_http_cs_chat_call_t *call);
+static ngx_http_cs_chat_lane_t *ngx_http_cs_chat_call_lane(ngx_msec_t timeout);
+static void ngx_http_cs_chat_call_leave(ngx_http_cs_chat_call_t *call);
+static void ngx_http_cs_chat_call_stop_time(ngx_http_cs_chat_call_t *call);
 static void ngx_http_cs_chat_call_timeout(ngx_event_t *ev);
+static void ngx_http_cs_chat_call_failures(ngx_event_t *ev);
 static csc_error_e ngx_http_cs_chat_call_end(ngx_http_cs_chat_call_t *call);
 
 
-static ngx_rbtree_t calls;
-static ngx_rbtree_node_t sentinel;
-static ngx_rbtree_key_t last_number;
+/* Numbers rise by one, so that they fill the table evenly. */
+static ngx_http_cs_chat_call_t *table[TABLE_SIZE];
+static ngx_queue_t calls; /* those that have a number, in its order */
+static ngx_uint_t last_number;
+static ngx_http_cs_chat_lane_t *lanes; /* one for each timeout configured */
+static ngx_queue_t failing;            /* from the next turn of the loop */
+static ngx_event_t failure;
 static ngx_queue_t waiting;
 static ngx_uint_t count; /* of all calls */
 static size_t held;      /* bytes that nobody has heard yet */
@@ -19,36 +30,92 @@ static ngx_log_t *call_log;
 void
 ngx_http_cs_chat_calls_init(ngx_log_t *log)
 {
-    ngx_rbtree_init(&calls, &sentinel, ngx_rbtree_insert_value);
+    ngx_memzero(table, sizeof(table));
+    ngx_queue_init(&calls);
+    ngx_queue_init(&failing);
     ngx_queue_init(&waiting);
+    lanes = NULL;
     count = 0;
     held = 0;
     call_log = log;
+
+    /* a timer's data is printed as a connection in debug logs */
+
+    ngx_memzero(&failure, sizeof(failure));
+    failure.handler = ngx_http_cs_chat_call_failures;
+    failure.data = &failure;
+    failure.log = log;
 }
 
 
 ngx_http_cs_chat_call_t *
 ngx_http_cs_chat_call_new(ngx_msec_t timeout, void *data)
 {
-    ngx_http_cs_chat_call_t *call;
+    ngx_http_cs_chat_call_t *call, **place;
 
     call = ngx_calloc(sizeof(ngx_http_cs_chat_call_t), call_log);
     if (call == NULL) {
         return NULL;
     }
 
+    call->lane = ngx_http_cs_chat_call_lane(timeout);
+    if (call->lane == NULL) {
+        ngx_free(call);
+        return NULL;
+    }
+
     call->data = data;
     call->began = ngx_current_msec;
-    call->node.key = ++last_number;
-    call->timer.handler = ngx_http_cs_chat_call_timeout;
-    call->timer.data = call;
-    call->timer.log = call_log;
+    call->deadline = call->began + timeout;
+    call->number = ++last_number;
 
-    ngx_rbtree_insert(&calls, &call->node);
-    ngx_add_timer(&call->timer, timeout);
+    place = &table[call->number % TABLE_SIZE];
+    call->next = *place;
+    *place = call;
+
+    ngx_queue_insert_tail(&calls, &call->queue);
+    ngx_queue_insert_tail(&call->lane->calls, &call->due);
     ngx_http_cs_chat_metrics->pending = ++count;
 
+    /* a process that is to end waits for what is in flight, and only that */
+
+    call->lane->timer.cancelable = 0;
+
+    if (!call->lane->timer.timer_set) {
+        ngx_add_timer(&call->lane->timer, timeout);
+    }
+
     return call;
+}
+
+
+static ngx_http_cs_chat_lane_t *
+ngx_http_cs_chat_call_lane(ngx_msec_t timeout)
+{
+    ngx_http_cs_chat_lane_t *lane;
+
+    for (lane = lanes; lane != NULL; lane = lane->next) {
+        if (lane->timeout == timeout) {
+            return lane;
+        }
+    }
+
+    lane = ngx_calloc(sizeof(ngx_http_cs_chat_lane_t), call_log);
+    if (lane == NULL) {
+        return NULL;
+    }
+
+    lane->timeout = timeout;
+    ngx_queue_init(&lane->calls);
+
+    lane->timer.handler = ngx_http_cs_chat_call_timeout;
+    lane->timer.data = lane;
+    lane->timer.log = call_log;
+
+    lane->next = lanes;
+    lanes = lane;
+
+    return lane;
 }
 
 
@@ -64,7 +131,7 @@ ngx_http_cs_chat_call_wait(ngx_http_cs_chat_command_pt handler, void *data)
 
     call->on_command = handler;
     call->data = data;
-    call->waiting = 1;
+    ngx_queue_init(&call->due);
 
     ngx_queue_insert_tail(&waiting, &call->queue);
     ngx_http_cs_chat_metrics->pending = ++count;
@@ -74,45 +141,67 @@ ngx_http_cs_chat_call_wait(ngx_http_cs_chat_command_pt handler, void *data)
 
 
 ngx_http_cs_chat_call_t *
-ngx_http_cs_chat_call_find(ngx_rbtree_key_t id)
+ngx_http_cs_chat_call_find(ngx_uint_t number)
 {
-    ngx_rbtree_node_t *node;
+    ngx_http_cs_chat_call_t *call;
 
-    node = calls.root;
+    call = table[number % TABLE_SIZE];
 
-    while (node != &sentinel) {
-        if (id == node->key) {
-            return ngx_rbtree_data(node, ngx_http_cs_chat_call_t, node);
-        }
-
-        node = (id < node->key) ? node->left : node->right;
+    while (call != NULL && call->number != number) {
+        call = call->next;
     }
 
-    return NULL;
+    return call;
 }
 
 
 void
 ngx_http_cs_chat_call_free(ngx_http_cs_chat_call_t *call)
 {
-    if (call->waiting) {
-        ngx_queue_remove(&call->queue);
+    ngx_queue_remove(&call->queue);
+    ngx_http_cs_chat_call_stop_time(call);
 
-    } else {
-        ngx_rbtree_delete(&calls, &call->node);
+    if (call->number) {
+        ngx_http_cs_chat_call_leave(call);
     }
 
     if (call->retrying) {
         ngx_queue_remove(&call->retry);
     }
 
-    if (call->timer.timer_set) {
-        ngx_del_timer(&call->timer);
-    }
-
     ngx_http_cs_chat_call_heard(call);
     ngx_free(call);
     ngx_http_cs_chat_metrics->pending = --count;
+}
+
+
+static void
+ngx_http_cs_chat_call_leave(ngx_http_cs_chat_call_t *call)
+{
+    ngx_http_cs_chat_call_t **place;
+
+    place = &table[call->number % TABLE_SIZE];
+
+    while (*place != call) {
+        place = &(*place)->next;
+    }
+
+    *place = call->next;
+}
+
+
+/* Its time does not run any more. */
+
+static void
+ngx_http_cs_chat_call_stop_time(ngx_http_cs_chat_call_t *call)
+{
+    ngx_queue_remove(&call->due);
+
+    if (call->lane != NULL && ngx_queue_empty(&call->lane->calls)) {
+        call->lane->timer.cancelable = 1;
+    }
+
+    call->lane = NULL;
 }
 
 
@@ -241,19 +330,69 @@ ngx_http_cs_chat_call_fail_later(
 {
     call->failed = error;
 
-    ngx_del_timer(&call->timer);
-    ngx_add_timer(&call->timer, 0);
+    ngx_http_cs_chat_call_stop_time(call);
+    ngx_queue_insert_tail(&failing, &call->due);
+
+    if (!failure.timer_set) {
+        ngx_add_timer(&failure, 0);
+    }
+}
+
+
+static void
+ngx_http_cs_chat_call_failures(ngx_event_t *ev)
+{
+    ngx_queue_t *q, now;
+    ngx_http_cs_chat_call_t *call;
+
+    /* all may have been cancelled */
+
+    if (ngx_queue_empty(&failing)) {
+        return;
+    }
+
+    /* those that fail meanwhile do so in the next turn */
+
+    ngx_queue_init(&now);
+    ngx_queue_add(&now, &failing);
+    ngx_queue_init(&failing);
+
+    for (q = ngx_queue_head(&now); q != ngx_queue_sentinel(&now);
+         q = ngx_queue_head(&now))
+    {
+        call = ngx_queue_data(q, ngx_http_cs_chat_call_t, due);
+        ngx_http_cs_chat_call_fail(call, ngx_http_cs_chat_call_end(call));
+    }
 }
 
 
 static void
 ngx_http_cs_chat_call_timeout(ngx_event_t *ev)
 {
+    ngx_queue_t *q;
+    ngx_msec_int_t left;
     ngx_http_cs_chat_call_t *call;
+    ngx_http_cs_chat_lane_t *lane;
 
-    call = ev->data;
+    lane = ev->data;
 
-    ngx_http_cs_chat_call_fail(call, ngx_http_cs_chat_call_end(call));
+    for (q = ngx_queue_head(&lane->calls);
+         q != ngx_queue_sentinel(&lane->calls);
+         q = ngx_queue_head(&lane->calls))
+    {
+        call = ngx_queue_data(q, ngx_http_cs_chat_call_t, due);
+        left = (ngx_msec_int_t) (call->deadline - ngx_current_msec);
+
+        if (left > 0) {
+            if (!ev->timer_set) {
+                ngx_add_timer(ev, left);
+            }
+
+            return;
+        }
+
+        ngx_http_cs_chat_call_fail(call, ngx_http_cs_chat_call_end(call));
+    }
 }
 
 
@@ -269,22 +408,23 @@ ngx_http_cs_chat_call_end(ngx_http_cs_chat_call_t *call)
 void
 ngx_http_cs_chat_calls_fail(void)
 {
-    ngx_rbtree_key_t last;
-    ngx_rbtree_node_t *node;
+    ngx_queue_t *q;
+    ngx_uint_t last;
     ngx_http_cs_chat_call_t *call;
 
     /* handlers may start new calls: those have higher numbers */
 
     last = last_number;
 
-    while (calls.root != &sentinel) {
-        node = ngx_rbtree_min(calls.root, &sentinel);
+    for (q = ngx_queue_head(&calls); q != ngx_queue_sentinel(&calls);
+         q = ngx_queue_head(&calls))
+    {
+        call = ngx_queue_data(q, ngx_http_cs_chat_call_t, queue);
 
-        if (node->key > last) {
+        if (call->number > last) {
             break;
         }
 
-        call = ngx_rbtree_data(node, ngx_http_cs_chat_call_t, node);
         ngx_http_cs_chat_call_fail(call, ngx_http_cs_chat_call_end(call));
     }
 }

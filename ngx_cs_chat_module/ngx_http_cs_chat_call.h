@@ -11,11 +11,23 @@
 #include "csc_metrics.h"
 
 
+/* Calls with the same time to live: the first one's ends first. */
+typedef struct ngx_http_cs_chat_lane_s {
+    struct ngx_http_cs_chat_lane_s *next;
+    ngx_msec_t timeout;
+    ngx_queue_t calls;
+    ngx_event_t timer; /* runs out not later than the first call's time */
+} ngx_http_cs_chat_lane_t;
+
+
 struct ngx_http_cs_chat_call_s {
-    ngx_rbtree_node_t node; /* by number, while it awaits an answer */
-    ngx_queue_t queue;      /* among those that wait for the bus to start */
-    ngx_queue_t retry;      /* among those to be sent again */
-    ngx_event_t timer;      /* its deadline */
+    ngx_uint_t number;             /* while it awaits an answer, or 0 */
+    ngx_http_cs_chat_call_t *next; /* of the same place in the table */
+    ngx_queue_t queue; /* among all of them, or those that wait for the bus */
+    ngx_queue_t retry; /* among those to be sent again */
+    ngx_queue_t due;   /* in its lane, or among those that fail at once */
+    ngx_http_cs_chat_lane_t *lane;
+    ngx_msec_t deadline;
     ngx_http_cs_chat_reply_pt on_reply;     /* of a request */
     ngx_http_cs_chat_command_pt on_command; /* of a command or a wait */
     void *data;
@@ -29,7 +41,6 @@ struct ngx_http_cs_chat_call_s {
     csc_transport_e transport;
 
     csc_error_e failed; /* what it ends with when its time is over */
-    unsigned waiting : 1;
     unsigned retrying : 1;
     unsigned send : 1; /* the request is a message */
 };
@@ -46,7 +57,7 @@ ngx_http_cs_chat_call_t *ngx_http_cs_chat_call_wait(
     ngx_http_cs_chat_command_pt handler, void *data);
 
 /* The call with a number, NULL when it has ended. */
-ngx_http_cs_chat_call_t *ngx_http_cs_chat_call_find(ngx_rbtree_key_t id);
+ngx_http_cs_chat_call_t *ngx_http_cs_chat_call_find(ngx_uint_t number);
 
 /* Frees a call; its handler is not called. */
 void ngx_http_cs_chat_call_free(ngx_http_cs_chat_call_t *call);

@@ -171,7 +171,7 @@ ngx_http_cs_chat_bus_on_reply(csc_bus_message_t *message)
 {
     ngx_http_cs_chat_call_t *call;
 
-    call = ngx_http_cs_chat_call_find((ngx_rbtree_key_t) message->id);
+    call = ngx_http_cs_chat_call_find((ngx_uint_t) message->id);
 
     /* none: the client left, or the deadline passed */
 

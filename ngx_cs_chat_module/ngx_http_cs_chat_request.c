@@ -53,7 +53,7 @@ ngx_http_cs_chat_bus_request(csc_bus_message_t *message, csc_str_t shard_by,
     }
 
     message->kind = CSC_BUS_REQUEST;
-    message->id = call->node.key;
+    message->id = call->number;
     message->from.data = ngx_http_cs_chat_bus.process;
     message->from.len = NGX_HTTP_CS_CHAT_PROCESS_LEN;
     message->ttl = timeout;
@@ -139,7 +139,7 @@ ngx_http_cs_chat_bus_send(ngx_http_cs_chat_call_t *call)
         channel, NGX_HTTP_CS_CHAT_CHANNEL_SIZE);
 
     return ngx_http_cs_chat_bus_publish(channel, len, call->bytes, call->len,
-        ngx_http_cs_chat_bus_published, (void *) call->node.key);
+        ngx_http_cs_chat_bus_published, (void *) call->number);
 }
 
 
@@ -247,7 +247,7 @@ ngx_http_cs_chat_bus_published(
     ngx_http_cs_chat_call_t *call;
 
     answer = reply;
-    call = ngx_http_cs_chat_call_find((ngx_rbtree_key_t) id);
+    call = ngx_http_cs_chat_call_find((ngx_uint_t) id);
 
     if (answer == NULL || call == NULL) {
         return;
@@ -336,7 +336,7 @@ ngx_http_cs_chat_bus_renew_ttl(ngx_http_cs_chat_call_t *call)
 
     old.data = call->bytes;
     old.len = call->len;
-    left = (ngx_msec_int_t) (call->timer.timer.key - ngx_current_msec);
+    left = (ngx_msec_int_t) (call->deadline - ngx_current_msec);
 
     if (left <= 0 || csc_bus_decode(old, &message, &why) != CSC_OK) {
         return NGX_ERROR;
@@ -376,7 +376,7 @@ ngx_http_cs_chat_bus_command(int argc, const char **argv, const size_t *lens,
     }
 
     if (redisAsyncCommandArgv(ngx_http_cs_chat_bus.commands.context,
-            ngx_http_cs_chat_bus_commanded, (void *) call->node.key, argc, argv,
+            ngx_http_cs_chat_bus_commanded, (void *) call->number, argc, argv,
             lens)
         != REDIS_OK)
     {
@@ -396,7 +396,7 @@ ngx_http_cs_chat_bus_commanded(
     ngx_http_cs_chat_call_t *call;
 
     answer = reply;
-    call = ngx_http_cs_chat_call_find((ngx_rbtree_key_t) id);
+    call = ngx_http_cs_chat_call_find((ngx_uint_t) id);
 
     if (answer == NULL || call == NULL) {
         return;
