@@ -295,8 +295,9 @@ ngx_http_cs_chat_bus_failure(ngx_http_cs_chat_link_t *link)
 
 
 /*
- * Replies may have gone by unheard, so nothing that is in flight can be
- * answered any more; and the one link is of no use without the other.
+ * Without subscriptions replies may have gone by unheard, so nothing that is
+ * in flight can be answered any more; without commands that is so for what is
+ * not known to have been heard.  The one link is of no use without the other.
  */
 
 static void
@@ -314,7 +315,7 @@ ngx_http_cs_chat_bus_down(ngx_http_cs_chat_link_t *link)
     }
 
     ngx_http_cs_chat_bus_failure(link);
-    ngx_http_cs_chat_calls_fail();
+    ngx_http_cs_chat_calls_fail(link == &ngx_http_cs_chat_bus.subscriptions);
 }
 
 

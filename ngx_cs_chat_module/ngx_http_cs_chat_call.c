@@ -11,6 +11,7 @@ static void ngx_http_cs_chat_call_leave(ngx_http_cs_chat_call_t *call);
 static void ngx_http_cs_chat_call_stop_time(ngx_http_cs_chat_call_t *call);
 static void ngx_http_cs_chat_call_timeout(ngx_event_t *ev);
 static void ngx_http_cs_chat_call_failures(ngx_event_t *ev);
+static void ngx_http_cs_chat_calls_end(ngx_queue_t *ending);
 static csc_error_e ngx_http_cs_chat_call_end(ngx_http_cs_chat_call_t *call);
 
 
@@ -342,8 +343,7 @@ ngx_http_cs_chat_call_fail_later(
 static void
 ngx_http_cs_chat_call_failures(ngx_event_t *ev)
 {
-    ngx_queue_t *q, now;
-    ngx_http_cs_chat_call_t *call;
+    ngx_queue_t now;
 
     /* all may have been cancelled */
 
@@ -357,40 +357,53 @@ ngx_http_cs_chat_call_failures(ngx_event_t *ev)
     ngx_queue_add(&now, &failing);
     ngx_queue_init(&failing);
 
-    for (q = ngx_queue_head(&now); q != ngx_queue_sentinel(&now);
-         q = ngx_queue_head(&now))
-    {
-        call = ngx_queue_data(q, ngx_http_cs_chat_call_t, due);
-        ngx_http_cs_chat_call_fail(call, ngx_http_cs_chat_call_end(call));
-    }
+    ngx_http_cs_chat_calls_end(&now);
 }
 
 
 static void
 ngx_http_cs_chat_call_timeout(ngx_event_t *ev)
 {
-    ngx_queue_t *q;
+    ngx_queue_t *q, *next, late;
     ngx_msec_int_t left;
     ngx_http_cs_chat_call_t *call;
     ngx_http_cs_chat_lane_t *lane;
 
     lane = ev->data;
+    ngx_queue_init(&late);
 
     for (q = ngx_queue_head(&lane->calls);
-         q != ngx_queue_sentinel(&lane->calls);
-         q = ngx_queue_head(&lane->calls))
+         q != ngx_queue_sentinel(&lane->calls); q = next)
     {
+        next = ngx_queue_next(q);
         call = ngx_queue_data(q, ngx_http_cs_chat_call_t, due);
         left = (ngx_msec_int_t) (call->deadline - ngx_current_msec);
 
         if (left > 0) {
-            if (!ev->timer_set) {
-                ngx_add_timer(ev, left);
-            }
-
-            return;
+            ngx_add_timer(ev, left);
+            break;
         }
 
+        ngx_http_cs_chat_call_stop_time(call);
+        ngx_queue_insert_tail(&late, &call->due);
+    }
+
+    ngx_http_cs_chat_calls_end(&late);
+}
+
+
+/* Their handlers may end others of them, and begin new ones. */
+
+static void
+ngx_http_cs_chat_calls_end(ngx_queue_t *ending)
+{
+    ngx_queue_t *q;
+    ngx_http_cs_chat_call_t *call;
+
+    for (q = ngx_queue_head(ending); q != ngx_queue_sentinel(ending);
+         q = ngx_queue_head(ending))
+    {
+        call = ngx_queue_data(q, ngx_http_cs_chat_call_t, due);
         ngx_http_cs_chat_call_fail(call, ngx_http_cs_chat_call_end(call));
     }
 }
@@ -406,27 +419,27 @@ ngx_http_cs_chat_call_end(ngx_http_cs_chat_call_t *call)
 
 
 void
-ngx_http_cs_chat_calls_fail(void)
+ngx_http_cs_chat_calls_fail(ngx_uint_t all)
 {
-    ngx_queue_t *q;
-    ngx_uint_t last;
+    ngx_queue_t *q, *next, ending;
     ngx_http_cs_chat_call_t *call;
 
-    /* handlers may start new calls: those have higher numbers */
+    /* apart from the new ones, which handlers may start */
 
-    last = last_number;
+    ngx_queue_init(&ending);
 
-    for (q = ngx_queue_head(&calls); q != ngx_queue_sentinel(&calls);
-         q = ngx_queue_head(&calls))
+    for (q = ngx_queue_head(&calls); q != ngx_queue_sentinel(&calls); q = next)
     {
+        next = ngx_queue_next(q);
         call = ngx_queue_data(q, ngx_http_cs_chat_call_t, queue);
 
-        if (call->number > last) {
-            break;
+        if (all || call->on_reply == NULL || call->bytes != NULL) {
+            ngx_http_cs_chat_call_stop_time(call);
+            ngx_queue_insert_tail(&ending, &call->due);
         }
-
-        ngx_http_cs_chat_call_fail(call, ngx_http_cs_chat_call_end(call));
     }
+
+    ngx_http_cs_chat_calls_end(&ending);
 }
 
 

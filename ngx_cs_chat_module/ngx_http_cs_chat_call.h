@@ -86,8 +86,11 @@ void ngx_http_cs_chat_call_fail(
 void ngx_http_cs_chat_call_fail_later(
     ngx_http_cs_chat_call_t *call, csc_error_e error);
 
-/* Ends all calls that have a number: what became of them is unknown. */
-void ngx_http_cs_chat_calls_fail(void);
+/*
+ * Ends calls that have a number, for what became of them can't be heard any
+ * more: all, or but those whose request is known to have been heard.
+ */
+void ngx_http_cs_chat_calls_fail(ngx_uint_t all);
 
 /* Runs all that wait. */
 void ngx_http_cs_chat_calls_start(void);

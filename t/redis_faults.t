@@ -36,6 +36,24 @@ $talk->fault('the link for commands is cut', sub {
     is $talk->cut('nginx-commands'), 1, 'cut';
 });
 
+# A ticket comes over the same link, so that the request was heard by then.
+subtest 'a chat worker has heard a request when the link for commands is cut' => sub {
+    my $http = $server->connection;
+
+    $server->freeze_part('worker-1');
+    $http->write($http->request_text('POST', "/api/chats/$talk->{chat}/messages",
+        headers => [Authorization => 'Bearer ' . $talk->{agent}->token,
+            'Content-Type' => 'application/json'],
+        body => '{"content":"heard"}'));
+    given([$talk->{agent}->post('auth/ws-ticket')], 200, 'Redis has taken it');
+    is $talk->cut('nginx-commands'), 1, 'cut';
+    $server->thaw_part('worker-1');
+    is $http->answer->{status}, 201, 'it is answered over the other link';
+    ok $talk->{there}->expect('new_message', 10,
+        sub { $_[0]{content} eq 'heard' }), 'and heard by others';
+    $server->wait_ready;
+};
+
 $talk->fault('the link for subscriptions is cut', sub {
     is $talk->cut('nginx-subscriptions'), 1, 'cut';
 }, resync => 1);
