@@ -186,11 +186,10 @@ test_event(void **state)
     m.at = 1758882600123;
     m.body = csc_str("{}");
 
-    check_golden(
-        &m, csc_str("CSC1 E chat=" CHAT " src=w1 n=1 topics=user:" USER
-                    ",role:super-agent,chat:" CHAT " keep=user:" USER
-                    ",role:super-agent type=message except=c9 seq=17 "
-                    "at=1758882600123\n{}"));
+    check_golden(&m, csc_str("CSC1 E chat=" CHAT " src=w1 n=1 topics=user:" USER
+                             ",role:super-agent,chat:" CHAT " keep=user:" USER
+                             ",role:super-agent type=message except=c9 seq=17 "
+                             "at=1758882600123\n{}"));
 
     m.n = 0;
     m.at = 0;
