@@ -148,6 +148,32 @@ subtest 'a refused event' => sub {
     statuses($sent, 10);
 };
 
+subtest 'messages that come too late to be stored in time' => sub {
+    my $pid = freeze_database();
+    my @sent;
+    my $refused = wait_until(
+        20,
+        sub {
+            my ($number) = keys %{send_messages(1, 0)};
+            push @sent, $number;
+            my $reply = $bus->reply($number, 0.2);
+            return $reply && $reply->{status};
+        }
+    );
+
+    is($refused, 503, 'are refused, once another one has waited for long');
+    cmp_ok(scalar @sent, '>', 2, 'and not before');
+    kill 'CONT', $pid;
+    pop @sent;
+    is_deeply([keys %{statuses({map { $_ => 1 } @sent}, 10)}], [201],
+        'the others are stored');
+    is(wait_until(10, sub {
+        my $reply = $bus->ask("op=messages.send $user chat=$chat",
+            shard => $chat, seconds => 5, body => '{"content":"after that"}');
+        return $reply && $reply->{status};
+    }), 201, 'then all are again');
+};
+
 subtest 'a worker that was stopped for long' => sub {
     my $before = stored();
     my $send = "op=messages.send $user chat=$chat";

@@ -301,6 +301,14 @@ batch_on_check(uv_check_t *check)
     }
 }
 
+uint64_t
+batch_waited(const batch_t *batch)
+{
+    const batch_item_t *next = batch->waiting.head;
+
+    return next != NULL ? (uv_hrtime() - next->request->received) / 1000000 : 0;
+}
+
 void
 batch_add(batch_t *batch, batch_item_t *item)
 {

@@ -83,6 +83,9 @@ typedef struct batch_s {
 int batch_init(batch_t *batch, uv_loop_t *loop, db_t *db,
     const batch_kind_t *kind, uint64_t max);
 
+/* How long, in ms, the next item has been waiting; 0 where there is none. */
+uint64_t batch_waited(const batch_t *batch);
+
 /* Takes the item over; its request is answered and finished. */
 void batch_add(batch_t *batch, batch_item_t *item);
 

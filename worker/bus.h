@@ -107,7 +107,7 @@ typedef struct bus_s {
     uint64_t replies;
     uint64_t bad;     /* damaged or unknown messages */
     uint64_t expired; /* nobody waited any more */
-    uint64_t refused; /* above max_queue or max_queue_size */
+    uint64_t refused; /* above max_queue, max_queue_size or max_wait */
     uint64_t unsent;  /* replies and events that found no Redis */
     log_limit_t bad_log;
     log_limit_t unsent_log;

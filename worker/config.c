@@ -61,6 +61,8 @@ static const config_setting_t config_settings[] = {
         "bytes that wait for Redis; what is above is lost" },
     { "max_batch", "CS_CHAT_MAX_BATCH", CONFIG_COUNT, "256", 1, 10000,
         AT(max_batch), "messages stored by one statement" },
+    { "max_wait", "CS_CHAT_MAX_WAIT", CONFIG_TIME, "2s", 50, 60000,
+        AT(max_wait), "that messages wait for their turn; more are refused" },
     { "password_queue", "CS_CHAT_PASSWORD_QUEUE", CONFIG_COUNT, "256", 1,
         100000, AT(password_queue),
         "logins and registrations at once; more are refused" },

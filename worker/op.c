@@ -135,6 +135,19 @@ ops_refuse(request_t *request, csc_error_e error)
     reply_error(request, error);
 }
 
+/*
+ * More than can be done in time: what is taken up now would be done when
+ * nobody waits for it any more, instead of what somebody waits for.
+ */
+static int
+ops_full(const ops_t *ops, const request_t *request)
+{
+    return ops->bus->inflight > ops->config->max_queue
+           || ops->bus->memory > ops->config->max_queue_size
+           || (request->op == CSC_OP_MESSAGES_SEND
+               && batch_waited(ops->messages) > ops->config->max_wait);
+}
+
 void
 ops_request(ops_t *ops, request_t *request, int serving)
 {
@@ -160,9 +173,7 @@ ops_request(ops_t *ops, request_t *request, int serving)
         return;
     }
 
-    if (ops->bus->inflight > ops->config->max_queue
-        || ops->bus->memory > ops->config->max_queue_size)
-    {
+    if (ops_full(ops, request)) {
         ops_refuse(request, CSC_E_BACKEND_UNAVAILABLE);
         return;
     }
