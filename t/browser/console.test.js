@@ -54,7 +54,7 @@ test('of two agents who take the same chat one gets it, and both are told', asyn
 
   await open(agent, name);
   await open(other, name);
-  await Promise.all([agent, other].map((page) => head(page).getByRole('button', { name: 'Take' }).click()));
+  await Promise.all([agent, other].map((page) => head(page).getByRole('button', { name: 'Take' }).dispatchEvent('click')));
 
   // agent2 is a super-agent, and sees the chat whoever has it
   const outcome = async (page) => {

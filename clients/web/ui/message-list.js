@@ -6,6 +6,7 @@ import { avatar } from './people.js';
 import { linked } from './links.js';
 
 const NEAR = 80; // pixels from the end within which new messages are followed
+const RETRY = 2000; // ms after older messages could not be had
 const GROUP = 5 * 60 * 1000; // messages of one sender within it stand together
 
 export class MessageList {
@@ -290,6 +291,8 @@ export class MessageList {
     if (this.loading || !this.conversation.hasEarlier) {
       return;
     }
+    let wait = 0;
+
     this.loading = true;
     this.showTop(true);
     try {
@@ -298,10 +301,12 @@ export class MessageList {
 
       this.prepend(earlier, first);
     } catch {
-      // the connection tells; the next scroll tries again
+      wait = RETRY; // the connection tells
     }
     this.loading = false;
     this.showTop();
+    // who still is at the top waits for more, and scrolls no further
+    setTimeout(() => this.element.isConnected && this.scrolled(), wait);
   }
 
   // What was in sight stays where it is.
