@@ -7,6 +7,7 @@
 
 #define RETRY_INTERVAL 50 /* ms between attempts to find a shard's holder */
 #define RETRY_LIMIT 3000  /* ms in which a shard finds a new holder */
+#define RETRY_ROOM 100    /* ms that an attempt needs to tell who heard it */
 
 
 static ngx_uint_t ngx_http_cs_chat_bus_room(size_t len);
@@ -278,8 +279,12 @@ ngx_http_cs_chat_bus_published(
 static void
 ngx_http_cs_chat_bus_unheard(ngx_http_cs_chat_call_t *call)
 {
+    ngx_msec_int_t left;
+
+    left = (ngx_msec_int_t) (call->deadline - ngx_current_msec);
+
     if (!ngx_http_cs_chat_sources_alive()
-        || ngx_current_msec - call->began >= RETRY_LIMIT)
+        || ngx_current_msec - call->began >= RETRY_LIMIT || left < RETRY_ROOM)
     {
         ngx_http_cs_chat_call_fail(call, CSC_E_BACKEND_UNAVAILABLE);
         return;

@@ -68,7 +68,10 @@ subtest 'a reload' => sub {
         31, 'then closed');
     my ($first, $last) = (sort { $a <=> $b } @told)[0, -1];
     cmp_ok($last - $first, '>', 0.5, 'not all of them at once');
-    cmp_ok($said, '>', 0, 'those that wait for their turn go on');
+  SKIP: {
+        skip('the talker was among the first', 1) if $told[-1] - $first < 0.3;
+        cmp_ok($said, '>', 0, 'those that wait for their turn go on');
+    }
     is($server->sql("SELECT count(*) FROM messages WHERE chat_id = '$chat'"),
         $said, 'what is acknowledged is stored');
     ok(gone(@before), 'the old processes end');

@@ -158,6 +158,10 @@ subtest 'only forward' => sub {
     is $got->{customer1}{data}{seq}, 6, 'is up to the end';
     is pointer('agent1', $chat), 6, 'and no further';
     mark('agent1', $chat, 7);
+    $_->drain for map { socket_of($_) } @agent1;
+    mark('super', $chat, 2);    # behind it in the same worker
+    $audience->heard('messages_read', [@in, 'super-phone'],
+        'another mark', sub { $_[0]{userId} eq $id{agent2} });
     $audience->unheard('messages_read', 'where it stays');
     $client{customer1}->post("chats/$chat/messages", {content => 'm7'});
     is_unread($chat, {agent1 => 1}, 'the next message is unread');

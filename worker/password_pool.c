@@ -1,6 +1,8 @@
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "password_pool.h"
@@ -97,6 +99,18 @@ password_slot_on_read(uv_stream_t *pipe, ssize_t n, const uv_buf_t *room)
 }
 
 /* Without the worker's environment, in which there are passwords of others. */
+/*
+ * This program itself, by its name where it still lies there: under valgrind
+ * /proc/self/exe is not it.
+ */
+static const char *
+password_slot_program(char *path, size_t size)
+{
+    return uv_exepath(path, &size) == 0 && access(path, X_OK) == 0
+               ? path
+               : "/proc/self/exe";
+}
+
 static int
 password_slot_start(password_slot_t *slot)
 {
@@ -104,6 +118,7 @@ password_slot_start(password_slot_t *slot)
     char *arguments[] = { name, mode, NULL }, *nothing[] = { NULL };
     uv_stdio_container_t stdio[3];
     uv_process_options_t options;
+    char self[PATH_MAX];
     int rc;
 
     memset(&options, 0, sizeof(options));
@@ -115,7 +130,7 @@ password_slot_start(password_slot_t *slot)
     stdio[2].flags = UV_INHERIT_FD;
     stdio[2].data.fd = 2;
 
-    options.file = "/proc/self/exe";
+    options.file = password_slot_program(self, sizeof(self));
     options.args = arguments;
     options.env = nothing;
     options.stdio_count = 3;
