@@ -36,13 +36,26 @@ sub new {
         locations => 'location = /metrics { cs_chat_metrics; }',
         postgres => [
             'fsync=on', 'full_page_writes=on', 'synchronous_commit=on',
-            'shared_buffers=256MB', 'autovacuum=on', 'max_wal_size=2GB'
+            'shared_buffers=256MB', 'autovacuum=on', 'max_wal_size=2GB',
+            'min_wal_size=1GB'
         ],
     );
 
     $self->add_users;
     $self->add_chats;
+    $self->fill_wal;
     return $self;
+}
+
+# A database that has been running writes its log into files of before; a new
+# one would make them while it is measured.
+sub fill_wal {
+    my ($self) = @_;
+
+    $self->sql(join ';', ("SELECT pg_logical_emit_message(false, '', '')",
+            'SELECT pg_switch_wal()') x 60);
+    $self->sql('CHECKPOINT');
+    return;
 }
 
 sub name { return 'this chat' }
