@@ -288,7 +288,8 @@ ensure_browser() {
         apt install --no-install-recommends "${packages[@]}" >/dev/null 2>&1 || :
     fi
     if command -v npm >/dev/null; then
-        (cd t/browser && npm ci --no-audit --no-fund >/dev/null 2>&1) || :
+        (cd t/browser && npm ci --no-audit --no-fund --fetch-retries=1 \
+            --fetch-timeout=20000 >/dev/null 2>&1) || :
     fi
 
     has_browser || {

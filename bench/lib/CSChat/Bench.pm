@@ -20,7 +20,7 @@ sub new {
     return bless {
         %o,
         repeats => $o{quick} ? 1 : 3,
-        seconds => $o{quick} ? 3 : 5,
+        seconds => $o{quick} ? 3 : 4,
         machine => CSChat::Bench::Machine->new,
         load => CSChat::Bench::Load->new(
             program => "$o{root}/build/bench/load",

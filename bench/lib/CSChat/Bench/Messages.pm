@@ -55,7 +55,7 @@ sub at_highest {
     );
 
     # what a short run keeps, a longer one may not
-    for (1 .. 5) {
+    for (1 .. 8) {
         last if !$rate;
         my @runs;
         for (1 .. $o{repeats} // $bench->repeats) {
