@@ -50,6 +50,29 @@ test('one makes an account, writes, signs out and in again', async () => {
   await bubble(page, 'First words').waitFor();
 });
 
+test('who signs in is shown their conversation, also if the connection breaks while it is loaded', async () => {
+  const page = await stage.page('/demo/shop.html', { expect: [/WebSocket connection to .* failed/, /Failed to load resource/] });
+  const connected = page.waitForEvent('websocket').then((socket) => socket.waitForEvent('framereceived'));
+  let first = true;
+  let askedAgain;
+  const again = new Promise((resolve) => (askedAgain = resolve));
+
+  await page.route('**/chats?*', async (route) => {
+    if (first) {
+      first = false;
+      await again;
+    } else {
+      askedAgain();
+    }
+    await route.continue();
+  });
+  await launcher(page).click();
+  await stage.signIn(page, 'nora');
+  await connected;
+  await stage.server.breakAll();
+  await bubble(page, 'First words').waitFor();
+});
+
 test('a reload of the page, and another tab, need no second sign-in', async () => {
   const page = await stage.customer('customer2');
   const tab = await stage.page('/demo/shop.html', { context: page.context() });

@@ -904,6 +904,7 @@ var CSChat = (() => {
     }
     _forgetUser() {
       this._user = null;
+      this._again = false;
       this.conversations.clear();
       this._presence.clear();
     }

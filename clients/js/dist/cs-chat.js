@@ -876,6 +876,7 @@ var CSChat = class extends Emitter {
   }
   _forgetUser() {
     this._user = null;
+    this._again = false;
     this.conversations.clear();
     this._presence.clear();
   }

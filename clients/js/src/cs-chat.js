@@ -108,6 +108,7 @@ export class CSChat extends Emitter {
 
   _forgetUser() {
     this._user = null;
+    this._again = false;  // nothing of the next one can have been missed
     this.conversations.clear();
     this._presence.clear();
   }

@@ -41,6 +41,23 @@ check('logging in, who one is, and out', async () => {
   await assert.rejects(server.client(null, { token }).me(), { status: 401 });
 });
 
+check('who logs in next on the same client has missed nothing', async () => {
+  const chat = server.client(null);
+  const resyncs = [];
+  chat.on('resync', () => resyncs.push(chat.userId));
+  for (const username of ['customer1', 'customer2']) {
+    await chat.login(username, 'password123');
+    await chat.connect();
+    await chat.logout();
+  }
+  await chat.login('customer1', 'password123');
+  await chat.connect();
+  chat.disconnect();
+  await chat.connect();
+  assert.deepEqual(resyncs, [chat.userId]);
+  chat.disconnect();
+});
+
 check('registering logs in', async () => {
   const chat = server.client(null);
   const fields = { username: 'newcomer', email: 'newcomer@example.com', password: 'password123', name: 'New' };

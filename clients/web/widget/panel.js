@@ -14,6 +14,7 @@ export class Panel {
 
     this.widget = widget;
     this.ends = []; // what is heard of the connection
+    this.turn = 0; // what waited in an earlier turn shows nothing any more
     this.who = h('div', { class: 'who' });
     this.listButton = iconButton('back', texts.conversations, { onclick: () => this.toList() });
     this.signOutButton = iconButton('out', texts.signOut, { onclick: () => widget.signOut() });
@@ -99,10 +100,10 @@ export class Panel {
       return;
     }
     this.put(h('p', { class: 'hint', role: 'status' }, this.widget.texts.loading));
-    const { loaded } = this;
+    const { turn } = this;
 
-    await loaded;
-    if (loaded === this.loaded && !this.element.hidden) {
+    await this.loaded;
+    if (turn === this.turn) {
       this.toNewest();
     }
   }
@@ -161,6 +162,7 @@ export class Panel {
   }
 
   leave() {
+    this.turn++;
     this.view?.destroy?.();
     this.view = null;
     this.conversation = null;
