@@ -1,22 +1,17 @@
 #include "ngx_http_cs_chat_redis.h"
+#include "ngx_http_cs_chat_redis_event.h"
+#include "ngx_http_cs_chat_redis_tls.h"
 
 #include <hiredis/sds.h>
-
-#if (NGX_CS_CHAT_REDIS_TLS)
-#include <hiredis/hiredis_ssl.h>
-#endif
 
 
 #define CONNECT_TIMEOUT 3000 /* ms, authentication included */
 #define FIRST_DELAY 50       /* ms before the second attempt */
 #define LONGEST_DELAY 2000   /* ms */
-#define LOOK_DELAY 10        /* ms until answers are read that can wait */
 
 
 static void ngx_http_cs_chat_link_connect(ngx_http_cs_chat_link_t *link);
 static void ngx_http_cs_chat_link_resolved(void *data);
-static ngx_int_t ngx_http_cs_chat_link_attach(ngx_http_cs_chat_link_t *link);
-static ngx_int_t ngx_http_cs_chat_link_tls(ngx_http_cs_chat_link_t *link);
 static void ngx_http_cs_chat_link_connected(
     const redisAsyncContext *context, int status);
 static void ngx_http_cs_chat_link_disconnected(
@@ -29,16 +24,6 @@ static void ngx_http_cs_chat_link_timer(ngx_event_t *ev);
 static void ngx_http_cs_chat_link_broken(ngx_event_t *ev);
 static void ngx_http_cs_chat_link_drop(ngx_http_cs_chat_link_t *link);
 static void ngx_http_cs_chat_link_lost(ngx_http_cs_chat_link_t *link);
-
-static void ngx_http_cs_chat_link_flush(ngx_event_t *ev);
-static void ngx_http_cs_chat_link_look(ngx_event_t *ev);
-static void ngx_http_cs_chat_link_readable(ngx_event_t *ev);
-static void ngx_http_cs_chat_link_writable(ngx_event_t *ev);
-static void ngx_http_cs_chat_link_add_read(void *data);
-static void ngx_http_cs_chat_link_del_read(void *data);
-static void ngx_http_cs_chat_link_add_write(void *data);
-static void ngx_http_cs_chat_link_del_write(void *data);
-static void ngx_http_cs_chat_link_cleanup(void *data);
 
 
 void
@@ -60,15 +45,7 @@ ngx_http_cs_chat_link_open(ngx_http_cs_chat_link_t *link)
     link->broken.data = link;
     link->broken.log = &link->log;
 
-    link->flush.handler = ngx_http_cs_chat_link_flush;
-    link->flush.data = link;
-    link->flush.log = &link->log;
-
-    link->look.handler = ngx_http_cs_chat_link_look;
-    link->look.data = link;
-    link->look.log = &link->log;
-    link->look.cancelable = 1;
-
+    ngx_http_cs_chat_link_events(link);
     ngx_http_cs_chat_link_connect(link);
 }
 
@@ -127,105 +104,13 @@ ngx_http_cs_chat_link_resolved(void *data)
         return;
     }
 
+    (void) redisAsyncSetConnectCallback(
+        link->context, ngx_http_cs_chat_link_connected);
+    (void) redisAsyncSetDisconnectCallback(
+        link->context, ngx_http_cs_chat_link_disconnected);
+
     ngx_add_timer(&link->timer, CONNECT_TIMEOUT);
 }
-
-
-/*
- * hiredis reads 16 KB a call and leaves the rest in the socket, so its events
- * are level-triggered, unlike nginx's own.
- */
-
-static ngx_int_t
-ngx_http_cs_chat_link_attach(ngx_http_cs_chat_link_t *link)
-{
-    ngx_connection_t *c;
-    redisAsyncContext *context;
-
-    context = link->context;
-
-    c = ngx_get_connection(context->c.fd, &link->log);
-    if (c == NULL) {
-        return NGX_ERROR;
-    }
-
-    c->data = link;
-    c->log = &link->log;
-    c->read->log = &link->log;
-    c->write->log = &link->log;
-    c->read->handler = ngx_http_cs_chat_link_readable;
-    c->write->handler = ngx_http_cs_chat_link_writable;
-    link->connection = c;
-
-    context->ev.data = link;
-    context->ev.addRead = ngx_http_cs_chat_link_add_read;
-    context->ev.delRead = ngx_http_cs_chat_link_del_read;
-    context->ev.addWrite = ngx_http_cs_chat_link_add_write;
-    context->ev.delWrite = ngx_http_cs_chat_link_del_write;
-    context->ev.cleanup = ngx_http_cs_chat_link_cleanup;
-
-    (void) redisAsyncSetConnectCallback(
-        context, ngx_http_cs_chat_link_connected);
-    (void) redisAsyncSetDisconnectCallback(
-        context, ngx_http_cs_chat_link_disconnected);
-
-    return NGX_OK;
-}
-
-
-#if (NGX_CS_CHAT_REDIS_TLS)
-
-static ngx_int_t
-ngx_http_cs_chat_link_tls(ngx_http_cs_chat_link_t *link)
-{
-    /* one for the process: its certificates are read once */
-    static redisSSLContext *tls;
-
-    const char *ca;
-    redisSSLContextError error;
-
-    if (!link->conf->tls) {
-        return NGX_OK;
-    }
-
-    if (tls == NULL) {
-        ca = link->conf->tls_ca.len ? (char *) link->conf->tls_ca.data : NULL;
-
-        if (redisInitOpenSSL() != REDIS_OK) {
-            return NGX_ERROR;
-        }
-
-        tls = redisCreateSSLContext(ca, NULL, NULL, NULL, NULL, &error);
-
-        if (tls == NULL) {
-            ngx_log_error(NGX_LOG_ERR, &link->log, 0,
-                "TLS to Redis can't be set up: %s",
-                redisSSLContextGetError(error));
-            return NGX_ERROR;
-        }
-    }
-
-    if (redisInitiateSSLWithContext(&link->context->c, tls) != REDIS_OK) {
-        ngx_log_error(NGX_LOG_ERR, &link->log, 0,
-            "TLS to Redis at \"%V\" failed: %s", &link->conf->address,
-            link->context->c.errstr);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-#else
-
-static ngx_int_t
-ngx_http_cs_chat_link_tls(ngx_http_cs_chat_link_t *link)
-{
-    /* the configuration refuses TLS in such a build */
-
-    return NGX_OK;
-}
-
-#endif
 
 
 /*
@@ -544,198 +429,4 @@ ngx_http_cs_chat_link_close(ngx_http_cs_chat_link_t *link)
     if (link->timer.timer_set) {
         ngx_del_timer(&link->timer);
     }
-}
-
-
-/* The adapter: nginx's events for hiredis. */
-
-static void
-ngx_http_cs_chat_link_readable(ngx_event_t *ev)
-{
-    ngx_connection_t *c;
-    ngx_http_cs_chat_link_t *link;
-
-    c = ev->data;
-    link = c->data;
-
-    redisAsyncHandleRead(link->context);
-}
-
-
-static void
-ngx_http_cs_chat_link_writable(ngx_event_t *ev)
-{
-    ngx_connection_t *c;
-
-    c = ev->data;
-
-    ngx_http_cs_chat_link_flush(&((ngx_http_cs_chat_link_t *) c->data)->flush);
-}
-
-
-/* All that was queued in a turn of the loop, in one call. */
-
-static void
-ngx_http_cs_chat_link_flush(ngx_event_t *ev)
-{
-    ngx_http_cs_chat_link_t *link;
-
-    link = ev->data;
-
-    link->writing = 1;
-    redisAsyncHandleWrite(link->context);
-    link->writing = 0;
-}
-
-
-/* While nothing is awaited the socket is watched again: it may be closed. */
-
-static void
-ngx_http_cs_chat_link_look(ngx_event_t *ev)
-{
-    ngx_http_cs_chat_link_t *link;
-
-    link = ev->data;
-
-    redisAsyncHandleRead(link->context);
-
-    if (link->context != NULL && link->context->replies.head == NULL) {
-        link->patient = 0;
-        ngx_http_cs_chat_link_add_read(link);
-    }
-}
-
-
-static void
-ngx_http_cs_chat_link_add_read(void *data)
-{
-    ngx_http_cs_chat_link_t *link;
-
-    link = data;
-
-    if (link->patient) {
-        ngx_http_cs_chat_link_del_read(link);
-
-        if (!link->look.timer_set) {
-            ngx_add_timer(&link->look, LOOK_DELAY);
-        }
-
-        return;
-    }
-
-    if (link->look.timer_set) {
-        ngx_del_timer(&link->look);
-    }
-
-    if (!link->connection->read->active) {
-        (void) ngx_add_event(
-            link->connection->read, NGX_READ_EVENT, NGX_LEVEL_EVENT);
-    }
-}
-
-
-static void
-ngx_http_cs_chat_link_del_read(void *data)
-{
-    ngx_http_cs_chat_link_t *link;
-
-    link = data;
-
-    if (link->connection->read->active) {
-        (void) ngx_del_event(link->connection->read, NGX_READ_EVENT, 0);
-    }
-}
-
-
-/*
- * The socket mostly takes what it is given: it is watched only when it is full
- * or not connected yet.  A process on its way out may be called from beyond
- * the loop, where posted events have to wait for the next one.
- */
-
-static void
-ngx_http_cs_chat_link_add_write(void *data)
-{
-    ngx_http_cs_chat_link_t *link;
-
-    link = data;
-
-    if (!link->writing) {
-        link->patient = 0;
-    }
-
-    if (link->connection->write->active) {
-        return;
-    }
-
-    if (link->writing || ngx_exiting
-        || !(link->context->c.flags & REDIS_CONNECTED)) {
-        (void) ngx_add_event(
-            link->connection->write, NGX_WRITE_EVENT, NGX_LEVEL_EVENT);
-        return;
-    }
-
-    if (!link->flush.posted) {
-        ngx_post_event(&link->flush, &ngx_posted_events);
-    }
-}
-
-
-static void
-ngx_http_cs_chat_link_del_write(void *data)
-{
-    ngx_http_cs_chat_link_t *link;
-
-    link = data;
-
-    if (link->connection->write->active) {
-        (void) ngx_del_event(link->connection->write, NGX_WRITE_EVENT, 0);
-    }
-}
-
-
-/* hiredis closes the descriptor itself, after this. */
-
-static void
-ngx_http_cs_chat_link_cleanup(void *data)
-{
-    ngx_connection_t *c;
-    ngx_http_cs_chat_link_t *link;
-
-    link = data;
-    c = link->connection;
-
-    if (c == NULL) {
-        return;
-    }
-
-    link->connection = NULL;
-    link->patient = 0;
-
-    if (link->flush.posted) {
-        ngx_delete_posted_event(&link->flush);
-    }
-
-    if (link->look.timer_set) {
-        ngx_del_timer(&link->look);
-    }
-
-    if (c->read->active) {
-        (void) ngx_del_event(c->read, NGX_READ_EVENT, 0);
-    }
-
-    if (c->write->active) {
-        (void) ngx_del_event(c->write, NGX_WRITE_EVENT, 0);
-    }
-
-    if (c->read->posted) {
-        ngx_delete_posted_event(c->read);
-    }
-
-    if (c->write->posted) {
-        ngx_delete_posted_event(c->write);
-    }
-
-    ngx_free_connection(c);
-    c->fd = (ngx_socket_t) -1;
 }
