@@ -13,6 +13,8 @@
 #include "db.h"
 #include "presence_table.h"
 
+#define PRESENCE_BATCH 1000 /* users in one statement */
+
 typedef struct {
     unsigned char id[CSC_UUID_LEN];
     unsigned char conn[PRESENCE_CONN_MAX];
@@ -63,5 +65,21 @@ size_t presence_users(const presence_t *presence);
 
 void presence_stop(presence_t *presence);
 void presence_free(presence_t *presence);
+
+/* --- between presence.c, presence_load.c and presence_write.c --- */
+
+uint64_t presence_now(const presence_t *presence);
+
+/* NULL: nobody holds them, and nobody did lately. */
+presence_user_t *presence_find(const presence_t *presence, csc_str_t id);
+
+/* 1 while somebody holds them, or did lately. */
+int presence_wanted(const presence_t *presence, const presence_user_t *user);
+
+/* 1 when the database has to be told something. */
+int presence_differs(const presence_t *presence, const presence_user_t *user);
+
+/* Asks the database who is online on shards that are new. */
+void presence_load(presence_t *presence);
 
 #endif /* PRESENCE_H */
