@@ -100,10 +100,26 @@ bind_source(loop_t *loop, int fd)
 }
 
 
-void
-link_open(link_t *link, loop_t *loop, const link_handler_t *handler)
+/* Tells epoll what a link waits for: always for bytes, or for room too. */
+static void
+await(link_t *link, int operation, unsigned waiting)
 {
     struct epoll_event event;
+
+    memset(&event, 0, sizeof(event));
+    event.events = waiting ? EPOLLIN | EPOLLOUT : EPOLLIN;
+    event.data.ptr = link;
+    link->waiting = waiting;
+
+    if (epoll_ctl(link->loop->epoll, operation, link->fd, &event) == -1) {
+        tool_fail("epoll_ctl: %s", strerror(errno));
+    }
+}
+
+
+static void
+start_connecting(link_t *link, loop_t *loop, const link_handler_t *handler)
+{
     int on = 1;
 
     memset(link, 0, sizeof(*link));
@@ -120,18 +136,20 @@ link_open(link_t *link, loop_t *loop, const link_handler_t *handler)
         setsockopt(link->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
     }
 
-    memset(&event, 0, sizeof(event));
-    event.events = EPOLLIN | EPOLLOUT;
-    event.data.ptr = link;
-    link->waiting = 1;
-
     if (bind_source(loop, link->fd) == -1
         || (connect(link->fd, &loop->address.any, loop->address_len) == -1
-            && errno != EINPROGRESS)
-        || epoll_ctl(loop->epoll, EPOLL_CTL_ADD, link->fd, &event) == -1)
+            && errno != EINPROGRESS))
     {
         tool_fail("cannot connect: %s", strerror(errno));
     }
+}
+
+
+void
+link_open(link_t *link, loop_t *loop, const link_handler_t *handler)
+{
+    start_connecting(link, loop, handler);
+    await(link, EPOLL_CTL_ADD, 1);
 }
 
 
@@ -166,19 +184,8 @@ link_fail(link_t *link, const char *why)
 static void
 await_room(link_t *link, unsigned waiting)
 {
-    struct epoll_event event;
-
-    if (link->waiting == waiting) {
-        return;
-    }
-
-    memset(&event, 0, sizeof(event));
-    event.events = waiting ? EPOLLIN | EPOLLOUT : EPOLLIN;
-    event.data.ptr = link;
-    link->waiting = waiting;
-
-    if (epoll_ctl(link->loop->epoll, EPOLL_CTL_MOD, link->fd, &event) == -1) {
-        tool_fail("epoll_ctl: %s", strerror(errno));
+    if (link->waiting != waiting) {
+        await(link, EPOLL_CTL_MOD, waiting);
     }
 }
 
@@ -253,6 +260,32 @@ link_send(link_t *link, const void *data, size_t len)
 }
 
 
+void
+link_open_with(link_t *link, loop_t *loop, const link_handler_t *handler,
+    const void *data, size_t len)
+{
+    ssize_t n;
+
+    start_connecting(link, loop, handler);
+
+    n = write_some(link, data, len);
+    if (n == -1) {
+        n = 0; /* the loop will find out */
+    }
+
+    link->connected = n > 0;
+    if ((size_t) n < len
+        && keep(&link->out, &link->out_len, (const char *) data + n,
+               len - (size_t) n)
+               == -1)
+    {
+        tool_fail("out of memory");
+    }
+
+    await(link, EPOLL_CTL_ADD, link->out_len > 0);
+}
+
+
 static void
 on_room(link_t *link)
 {
@@ -269,7 +302,9 @@ on_room(link_t *link)
         }
 
         link->connected = 1;
-        link->handler->opened(link);
+        if (link->handler->opened != NULL) {
+            link->handler->opened(link);
+        }
         if (link->fd == -1) {
             return;
         }

@@ -18,7 +18,7 @@
 typedef struct link_s link_t;
 
 typedef struct {
-    /* the connection stands */
+    /* The connection stands; NULL for one that is opened with first bytes. */
     void (*opened)(link_t *link);
 
     /*
@@ -79,6 +79,14 @@ void loop_sleep(loop_t *loop, uint64_t until);
 
 /* Begins to connect; opened() or closed() tells how it went. */
 void link_open(link_t *link, loop_t *loop, const link_handler_t *handler);
+
+/*
+ * The same with the first bytes, which leave at once when the connection
+ * stands at once, as over loopback addresses.  closed() tells of a failure,
+ * not before the loop runs.
+ */
+void link_open_with(link_t *link, loop_t *loop, const link_handler_t *handler,
+    const void *data, size_t len);
 
 /* Sends, or keeps a copy for later.  closed() is called when it fails. */
 void link_send(link_t *link, const void *data, size_t len);

@@ -11,26 +11,6 @@
 #define WS_KEY "bG9hZCBnZW5lcmF0b3IhIQ=="
 
 
-static void
-on_opened(link_t *link)
-{
-    ws_client_t *ws = (ws_client_t *) link;
-    char request[5120];
-    int n;
-
-    n = snprintf(request, sizeof(request),
-        "GET %s HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: " WS_KEY "\r\nAuthorization: Bearer %s\r\n\r\n",
-        ws->path, ws->token);
-
-    if (n < 0 || (size_t) n >= sizeof(request)) {
-        tool_fail("a token is too long");
-    }
-    link_send(link, request, (size_t) n);
-}
-
-
 /* The length of the head of a good answer; 0: not all of it is here. */
 static size_t
 take_answer(ws_client_t *ws, csc_str_t data)
@@ -206,21 +186,30 @@ on_closed(link_t *link, const char *why)
 }
 
 
-static const link_handler_t link_handler = { on_opened, on_received,
-    on_closed };
+static const link_handler_t link_handler = { NULL, on_received, on_closed };
 
 
 void
 ws_open(ws_client_t *ws, loop_t *loop, const ws_handler_t *handler,
     const char *path, const char *token)
 {
+    char request[5120];
+    int n;
+
     ws->handler = handler;
-    ws->path = path;
-    ws->token = token;
     ws->upgraded = 0;
     ws->ready = 0;
 
-    link_open(&ws->link, loop, &link_handler);
+    n = snprintf(request, sizeof(request),
+        "GET %s HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: " WS_KEY "\r\nAuthorization: Bearer %s\r\n\r\n",
+        path, token);
+
+    if (n < 0 || (size_t) n >= sizeof(request)) {
+        tool_fail("a token is too long");
+    }
+    link_open_with(&ws->link, loop, &link_handler, request, (size_t) n);
 }
 
 

@@ -26,15 +26,13 @@ typedef struct {
 struct ws_client_s {
     link_t link; /* first, so that the one is found from the other */
     const ws_handler_t *handler;
-    const char *path;
-    const char *token;
     void *owner;
     uint32_t index;
     unsigned upgraded : 1;
     unsigned ready : 1;
 };
 
-/* Connects and upgrades.  path and token must stay; owner and index are kept. */
+/* Connects and upgrades.  owner and index are kept. */
 void ws_open(ws_client_t *ws, loop_t *loop, const ws_handler_t *handler,
     const char *path, const char *token);
 

@@ -110,4 +110,7 @@ size_t csc_ws_close_frame(int code, csc_str_t reason, unsigned char *out);
  */
 int csc_ws_accept(csc_str_t key, unsigned char *out);
 
+/* Frees what csc_ws_accept() has kept for the next time. */
+void csc_ws_accept_end(void);
+
 #endif /* CSC_WS_H */

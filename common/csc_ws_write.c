@@ -10,7 +10,12 @@
 #define CSC_WS_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #define CSC_WS_KEY_LEN 24 /* 16 bytes in base64: 22 digits, two '=' */
 
+static int csc_ws_sha1(
+    const unsigned char *data, size_t len, unsigned char *hash);
 static int csc_ws_key_valid(csc_str_t key);
+
+/* Kept from one digest to the next: looking SHA-1 up takes longer than it. */
+static EVP_MD_CTX *digester;
 
 
 size_t
@@ -90,7 +95,7 @@ csc_ws_accept(csc_str_t key, unsigned char *out)
     memcpy(text, key.data, CSC_WS_KEY_LEN);
     memcpy(text + CSC_WS_KEY_LEN, CSC_WS_GUID, sizeof(CSC_WS_GUID) - 1);
 
-    if (SHA1(text, sizeof(text), hash) == NULL) {
+    if (csc_ws_sha1(text, sizeof(text), hash) != CSC_OK) {
         return CSC_ERROR;
     }
 
@@ -98,6 +103,38 @@ csc_ws_accept(csc_str_t key, unsigned char *out)
     memcpy(out, accept, CSC_WS_ACCEPT_LEN);
 
     return CSC_OK;
+}
+
+
+void
+csc_ws_accept_end(void)
+{
+    EVP_MD_CTX_free(digester);
+    digester = NULL;
+}
+
+
+static int
+csc_ws_sha1(const unsigned char *data, size_t len, unsigned char *hash)
+{
+    const EVP_MD *algorithm;
+
+    algorithm = NULL; /* the one that the context has */
+
+    if (digester == NULL) {
+        algorithm = EVP_sha1();
+        digester = EVP_MD_CTX_new();
+    }
+
+    if (digester != NULL && EVP_DigestInit_ex(digester, algorithm, NULL) == 1
+        && EVP_DigestUpdate(digester, data, len) == 1
+        && EVP_DigestFinal_ex(digester, hash, NULL) == 1)
+    {
+        return CSC_OK;
+    }
+
+    csc_ws_accept_end();
+    return CSC_ERROR;
 }
 
 

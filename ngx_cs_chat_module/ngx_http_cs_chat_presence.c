@@ -286,8 +286,11 @@ ngx_http_cs_chat_presence_end(csc_str_t user, u_char *p)
     *p++ = '\n';
     lines->len = p - lines->data;
 
+    /* before what is posted already: the write to Redis may be among that */
+
     if (!flush.posted) {
-        ngx_post_event(&flush, &ngx_posted_events);
+        flush.posted = 1;
+        ngx_queue_insert_head(&ngx_posted_events, &flush.queue);
     }
 }
 

@@ -37,6 +37,7 @@ ngx_http_cs_chat_ws_exit(void)
 
     ngx_http_cs_chat_ws_read_exit();
     ngx_http_cs_chat_event_exit();
+    csc_ws_accept_end();
 }
 
 
@@ -292,8 +293,6 @@ ngx_http_cs_chat_ws_leave(ngx_http_cs_chat_session_t *session)
     ngx_http_cs_chat_ws_resume(session);
 }
 
-
-/* Time. */
 
 /* Time. */
 

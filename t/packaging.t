@@ -80,7 +80,7 @@ SKIP: {
     system("openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=chat"
             . " -keyout $dir/chat.key -out $dir/chat.pem 2>/dev/null") == 0
         or skip 'no openssl', 1;
-    $tls =~ s/^(\s*)listen 8080;//m;
+    $tls =~ s/^(\s*)listen 8080 reuseport;//m;
     $tls =~ s{^\s*#\s+(listen 443|ssl_certificate)}{$1}mg;
     $tls =~ s{/etc/ssl/\w+/chat}{$dir/chat}g;
     $tls =~ s{listen 443}{listen 127.0.0.1:8443};

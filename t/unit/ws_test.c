@@ -695,6 +695,19 @@ test_accept(void **state)
     for (i = 0; i < UNIT_COUNT(refused); i++) {
         assert_int_equal(csc_ws_accept(csc_str(refused[i]), out), CSC_ERROR);
     }
+
+    /* what it keeps for the next time makes no difference */
+    for (i = 0; i < 3; i++) {
+        if (i == 1) {
+            csc_ws_accept_end();
+        }
+        assert_int_equal(
+            csc_ws_accept(csc_str("dGhlIHNhbXBsZSBub25jZQ=="), out), CSC_OK);
+        assert_string_equal((char *) out, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    csc_ws_accept_end();
+    csc_ws_accept_end();
 }
 
 

@@ -88,7 +88,7 @@ sub write_nginx_conf {
 
     $self->SUPER::write_nginx_conf($machine);
     my $text = CSChat::Bench::Machine::text($file);
-    $text =~ s/worker_connections \K\d+/16384/
+    $text =~ s/worker_connections \K\d+;/16384; multi_accept on;/
         && $text =~ s/access_log \K\S+;/off;/
         && $text =~ s/^(error_log \S+) info;/$1 warn;/m
         or die "$file is not as expected\n";
