@@ -68,6 +68,15 @@ sub unread {
     return "$one->{unreadCount} $whole->{unreadCount}";
 }
 
+# Who has read how far, as the chat tells a user: {name => seq}.
+sub reads {
+    my ($user, $chat) = @_;
+    my %name = reverse %id;
+
+    return {map { $name{$_->{userId}} => $_->{seq} }
+            @{$client{$user}->get("chats/$chat")->{data}{reads}}};
+}
+
 sub is_unread {
     my ($chat, $want, $name) = @_;
     my %got = map { $_ => unread($_, $chat) } keys %$want;
@@ -110,6 +119,9 @@ subtest 'who hears of it' => sub {
     ok socket_of('agent1')->none('error'), 'the asking socket gets nothing';
     is_unread($chat, {customer1 => 0, agent1 => 2, agent2 => 5},
         'the counts of both sides, and of who looks on');
+    is_deeply reads($_, $chat), {customer1 => 5, agent1 => 3},
+        "the chat tells $_ how far both have read"
+        for qw(customer1 agent1 agent2);
 
     socket_of('super')->ask(join_chat => {chatId => $chat});
     mark('agent1-phone', $chat, 4);

@@ -126,6 +126,22 @@ AS $$
                                       WHEN agent THEN agent_seq END)
 $$;
 
+-- How far the customer and the agent of a chat have read it, a JSON array; who
+-- has read nothing is not in it.
+CREATE OR REPLACE FUNCTION cs_chat.reads_json(c public.chats)
+RETURNS TEXT
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT '[' || coalesce(string_agg('{"userId":"' || seat.id::TEXT
+           || '","seq":' || greatest(r.seq, seat.seq)::TEXT || '}', ','), '')
+           || ']'
+      FROM (VALUES ((c).customer_id, (c).customer_seq),
+                   ((c).agent_id, (c).agent_seq)) AS seat (id, seq)
+      LEFT JOIN public.chat_reads r
+             ON r.chat_id = (c).id AND r.user_id = seat.id
+     WHERE greatest(r.seq, seat.seq) > 0 AND seat.id IS NOT NULL
+$$;
+
 -- A chat as one person sees it; read_seq is how far that person has read.
 -- Numbers have no gap and writing reads up to the message written, so that
 -- everything above read_seq is by others and unread.

@@ -1,6 +1,7 @@
 -- Chats: one chat, and what changes a chat.
 
--- One chat with its last 50 messages, oldest first (chats.get).
+-- One chat with its last 50 messages, oldest first, and how far they are read
+-- (chats.get).
 CREATE OR REPLACE FUNCTION cs_chat.chats_get(p_caller UUID, p_chat UUID)
 RETURNS SETOF cs_chat.outcome
 LANGUAGE plpgsql STABLE
@@ -16,12 +17,13 @@ DECLARE
     body TEXT;
 BEGIN
     SELECT me.id, c.id,
-           cs_chat.chat_json_messages(c, cs_chat.read_seq(me.id, r.seq, c.customer_id,
+           left(cs_chat.chat_json_messages(c, cs_chat.read_seq(me.id, r.seq, c.customer_id,
                    c.customer_seq, c.agent_id, c.agent_seq),
                cs_chat.user_json_for(cu, me.id, me.role),
                CASE WHEN ag.id IS NOT NULL THEN
                    cs_chat.user_json_for(ag, me.id, me.role) END,
-               l.last_message, l.messages)::TEXT
+               l.last_message, l.messages)::TEXT, -1)
+           || ',"reads":' || cs_chat.reads_json(c) || '}'
       INTO me_id, found_id, body
       FROM public.users me
       LEFT JOIN public.chats c

@@ -86,7 +86,8 @@ SELECT t.does($$chats_get(t.id('carl'), t.id('own'))$$, '1 reply 200',
 SELECT t.is(t.data()->>'messages', '[]', 'no messages are an empty list');
 SELECT t.is(t.keys(t.data()),
     'id,customerId,agentId,status,isActive,createdAt,updatedAt,lastSeq,'
-    'unreadCount,customer,agent,lastMessage,messages', 'with messages');
+    'unreadCount,customer,agent,lastMessage,messages,reads',
+    'with messages, and how far they are read');
 
 -- Opening.
 

@@ -33,6 +33,16 @@ AS $$
       FROM cs_chat.chats_get(t.id(who), t.id(chat)) o
 $$;
 
+-- Who has read how far, as GET chats/{id} tells everyone.
+CREATE FUNCTION t.reads(who TEXT, chat TEXT)
+RETURNS TEXT
+LANGUAGE sql
+AS $$
+    SELECT string_agg(replace(t.names('user:' || (x->>'userId')), 'user:', '') || ' ' || (x->>'seq'), ', ' ORDER BY n)
+      FROM cs_chat.chats_get(t.id(who), t.id(chat)) o,
+           json_array_elements((o.body::JSON)->'reads') WITH ORDINALITY AS e (x, n)
+$$;
+
 -- Where the row of a pointer lies: another place is another version of it.
 CREATE FUNCTION t.place(who TEXT, chat TEXT)
 RETURNS TEXT
@@ -47,8 +57,13 @@ SELECT t.is(t.unread('carl', 'own'), '0', 'one''s own messages are not unread');
 SELECT t.is(t.unread('anna', 'own'), '5', 'those of others are');
 SELECT t.is(t.unread('sue', 'own'), '5', 'for a super-agent too');
 
+SELECT t.is(t.reads('carl', 'own'), 'carl 5', 'who wrote has read it');
+SELECT t.is(t.reads('carl', 'empty'), NULL, 'where nothing is nobody has');
+SELECT t.is(t.reads('sue', 'queue'), 'cora 3', 'there need be no agent');
+
 SELECT t.is(t.mark('anna', 'own', 3), '1 reply 200, 1 event messages_read',
     'a first mark');
+SELECT t.is(t.reads('carl', 'own'), 'carl 5, anna 3', 'is there for all');
 SELECT t.is((SELECT (o).body FROM t.r WHERE n = 1), NULL, 'has an empty answer');
 SELECT t.is((t.event('messages_read')).body,
     format('{"type":"messages_read","data":{"chatId":"%s","userId":"%s",'

@@ -84,7 +84,7 @@ sub is_chat {
     my ($chat, $name, %o) = @_;
     my @fields = qw(id customerId agentId status isActive createdAt updatedAt
         lastSeq unreadCount customer agent lastMessage);
-    push @fields, 'messages' if $o{messages};
+    push @fields, qw(messages reads) if $o{messages};
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my @wrong = fields($chat, [@fields]);
