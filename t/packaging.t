@@ -117,6 +117,7 @@ for my $file (
     'etc/cs-chat/worker.conf',
     'usr/share/cs-chat/web/widget.js',
     'usr/share/cs-chat/web/client/cs-chat.js',
+    'usr/share/cs-chat/web/client/agent.js',
     'usr/share/cs-chat/web-headers.conf',
     'usr/share/doc/cs-chat/examples/nginx.conf.example',
     'usr/share/doc/cs-chat/examples/grafana-dashboard.json',

@@ -1,4 +1,5 @@
-// Makes dist/ from src/: the module and the plain script, each also minified.
+// Makes dist/ from src/: the client and the client for agents, each as a module and
+// as a plain script, each also minified.
 // The same input gives the same bytes; `node build.js DIR` writes elsewhere.
 
 import { build } from 'esbuild';
@@ -9,20 +10,27 @@ const absWorkingDir = fileURLToPath(new URL('.', import.meta.url));
 const outdir = resolve(process.argv[2] ?? absWorkingDir + 'dist');
 const banner = '/* cs-chat-client, BSD-2-Clause */';
 
-for (const [format, name] of [['esm', 'cs-chat'], ['iife', 'cs-chat.global']]) {
-  for (const minify of [false, true]) {
-    await build({
-      absWorkingDir,  // its comments name files from there
-      entryPoints: ['src/cs-chat.js'],
-      outfile: `${outdir}/${name}${minify ? '.min' : ''}.js`,
-      bundle: true,
-      format,
-      minify,
-      globalName: format === 'iife' ? 'CSChat' : undefined,
-      mangleProps: minify ? /^_/ : undefined,
-      target: 'esnext',
-      banner: { js: banner },
-      legalComments: 'none',
-    });
+// What a page's script has: all that the module exports, by the name CSChat.
+async function script(source) {
+  const names = Object.keys(await import(source)).join(', ');
+  return `import { ${names} } from '${source}';\nglobalThis.CSChat = { ${names} };\n`;
+}
+
+for (const [source, name] of [['./src/cs-chat.js', 'cs-chat'], ['./src/agent.js', 'cs-chat-agent']]) {
+  for (const [format, contents] of [['esm', `export * from '${source}';`], ['iife', await script(source)]]) {
+    for (const minify of [false, true]) {
+      await build({
+        absWorkingDir,  // its comments name files from there
+        stdin: { contents, resolveDir: absWorkingDir, sourcefile: 'build.js' },
+        outfile: `${outdir}/${name}${format === 'iife' ? '.global' : ''}${minify ? '.min' : ''}.js`,
+        bundle: true,
+        format,
+        minify,
+        mangleProps: minify ? /^(_|on[A-Z])/ : undefined,
+        target: 'esnext',
+        banner: { js: banner },
+        legalComments: 'none',
+      });
+    }
   }
 }

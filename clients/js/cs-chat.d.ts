@@ -1,4 +1,5 @@
-// Types of cs-chat.js. README.md tells the story; this file is the reference.
+// Types of cs-chat.js. README.md tells the story; this file is the reference. What
+// is for agents and administration is in agent.d.ts.
 
 export type Id = string;
 export type Role = 'customer' | 'agent' | 'super-agent';
@@ -144,7 +145,7 @@ export interface Events {
   token: [token: string | null];
   /**
    * Events may have been missed (a reconnect, a fault of the server). Followed
-   * chats repair themselves; fetch again what else is shown: `chats()`, `users()`.
+   * chats repair themselves; fetch again what else is shown: `chats()`.
    */
   resync: [];
 }
@@ -160,7 +161,7 @@ export interface Options {
   /** Where the API is, absolute or relative to the page. Default `/api`. */
   url?: string;
 
-  /** One of these three, or `login()` and `register()` later on. */
+  /** One of these two, or `login()` and `register()` later on. */
   token?: string;
   /**
    * Called when a token is needed: first, when it is about to end or has
@@ -169,7 +170,6 @@ export interface Options {
    * it is asked again in a while (unless that is a `CSChatError` with status 401 or 403).
    */
   getToken?: (why: 'first' | 'expired' | 'refused') => string | Promise<string>;
-  credentials?: { username: string; password: string };
 
   /**
    * Where the outbox is kept. Default: `localStorage` where there is one, else
@@ -223,20 +223,12 @@ export interface ChatFilter {
   [parameter: string]: string | number | boolean | undefined;
 }
 
-export interface UserFilter {
-  role?: Role;
-  online?: boolean;
-  limit?: number;
-  offset?: number;
-  [parameter: string]: string | number | boolean | undefined;
-}
-
 export interface Registration {
   username: string;
   email: string;
   password: string;
   name: string;
-  /** Other than `customer`: for super-agents, with `createUser()`. */
+  /** Other than `customer`: for super-agents, with `AgentChat.createUser()`. */
   role?: Role;
 }
 
@@ -252,8 +244,11 @@ export class CSChat extends Emitter<Events> {
   readonly conversations: ReadonlyMap<Id, Conversation>;
   /** The sum over `conversations` that are not archived. */
   readonly unread: number;
-  /** The REST calls, one method each. */
-  readonly api: Api;
+  /**
+   * Any request to the REST API: the method, the path below the API's, the query of a `GET` or the body of others.
+   * `token`: another than the client's, or null for none. What is in `data` of the answer.
+   */
+  request<T = any>(method: string, path: string, data?: object, token?: string | null): Promise<T>;
 
   /** Resolves when online for the first time; from then on the connection is kept. Rejects only if it `ended`. */
   connect(): Promise<void>;
@@ -267,24 +262,11 @@ export class CSChat extends Emitter<Events> {
   logout(): Promise<void>;
   /** The user. */
   me(): Promise<User>;
-  /** `false` hides the user, who stays connected. */
-  setOnline(isOnline: boolean): Promise<User>;
-
-  users(filter?: UserFilter): Promise<User[]>;
-  availableAgents(): Promise<User[]>;
-  availableCustomers(): Promise<User[]>;
-  /** Another account, by a super-agent; stays logged in as oneself. */
-  createUser(fields: Registration): Promise<User>;
   /** Whether a user is online, as far as is known. */
   isOnline(userId: Id): boolean | undefined;
 
   /** A page of chats, newest activity first. */
   chats(filter?: ChatFilter): Promise<Conversation[]>;
-  /**
-   * All of them, page by page; each once. Without a filter, and to its end, it also finds what is gone
-   * or archived by now: the event `chat` tells.
-   */
-  allChats(filter?: ChatFilter): AsyncIterableIterator<Conversation>;
   /** Opens a chat; a customer needs no fields. */
   createChat(fields?: { customerId?: Id; agentId?: Id | null }): Promise<Conversation>;
   /** The same object for the same id; nothing is fetched: see `follow()` and `refresh()`. */
@@ -297,7 +279,10 @@ export interface ConversationEvents extends Pick<
 /** A chat. Its events come from the `CSChat` too. */
 export class Conversation extends Emitter<ConversationEvents> {
   readonly id: Id;
-  /** As the server told it last, kept up by events; null until then. */
+  /**
+   * As the server told it last, null until then. Events keep up who has the chat and its status; for messages and what is
+   * unread see `lastMessage`, `lastSeq` and `unread`.
+   */
   readonly info: ChatInfo | null;
   /** The newest messages, without a gap, oldest first; filled by `follow()` and `loadEarlier()`. */
   readonly messages: readonly Message[];
@@ -339,46 +324,11 @@ export class Conversation extends Emitter<ConversationEvents> {
   /** Read up to `seq`, by default all. */
   markRead(seq?: number): void;
 
-  /** Older messages, put before `messages`; returns them, oldest first. */
+  /** Older messages, put before `messages`; returns them, oldest first. Waits as long as the server can't be reached. */
   loadEarlier(limit?: number): Promise<Message[]>;
   /** Backwards from the newest, or from before a `seq` or time; leaves `messages` as they are. */
   history(options?: { before?: number | string; limit?: number }): AsyncIterableIterator<Message>;
 
   /** Fetches `info` anew. */
   refresh(): Promise<this>;
-  /** For oneself. 409 `CHAT_ASSIGNED` or 404 where another was quicker. */
-  take(): Promise<this>;
-  /** To an agent; null returns it to the queue. */
-  assign(agentId: Id | null): Promise<this>;
-  close(): Promise<this>;
-  reopen(): Promise<this>;
-  archive(): Promise<this>;
-  unarchive(): Promise<this>;
-  delete(): Promise<void>;
-}
-
-/** The REST API, a method for each request. Usable alone. */
-export class Api {
-  constructor(options?: { url?: string; fetch?: typeof fetch; getToken?: (refused?: string) => string | null | Promise<string | null> });
-  login(username: string, password: string): Promise<{ token: string; user: User }>;
-  register(fields: Registration): Promise<{ token: string; user: User }>;
-  createUser(fields: Registration): Promise<{ token: string; user: User }>;
-  logout(): Promise<void>;
-  refresh(): Promise<{ token: string; user: User }>;
-  ticket(): Promise<{ ticket: string; expiresIn: number }>;
-  me(): Promise<User>;
-  users(filter?: UserFilter): Promise<User[]>;
-  setOnline(isOnline: boolean): Promise<User>;
-  availableAgents(): Promise<User[]>;
-  availableCustomers(): Promise<User[]>;
-  chats(filter?: ChatFilter): Promise<ChatInfo[]>;
-  chat(id: Id): Promise<ChatInfo & { messages: Message[] }>;
-  createChat(fields?: { customerId?: Id; agentId?: Id | null }): Promise<ChatInfo>;
-  setStatus(id: Id, status: ChatStatus): Promise<ChatInfo>;
-  assign(id: Id, agentId: Id | null): Promise<ChatInfo>;
-  archive(id: Id): Promise<ChatInfo>;
-  unarchive(id: Id): Promise<ChatInfo>;
-  deleteChat(id: Id): Promise<void>;
-  messages(id: Id, page?: { limit?: number; offset?: number; before?: number | string; after?: number }): Promise<Message[]>;
-  postMessage(id: Id, message: { content: string; type?: MessageType; clientId?: string }): Promise<Message>;
 }

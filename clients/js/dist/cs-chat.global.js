@@ -1,199 +1,64 @@
 /* cs-chat-client, BSD-2-Clause */
-var CSChat = (() => {
-  var __defProp = Object.defineProperty;
-  var __getOwnPropDesc = Object.getOwnPropertyDescriptor;
-  var __getOwnPropNames = Object.getOwnPropertyNames;
-  var __hasOwnProp = Object.prototype.hasOwnProperty;
-  var __export = (target, all) => {
-    for (var name in all)
-      __defProp(target, name, { get: all[name], enumerable: true });
-  };
-  var __copyProps = (to, from, except, desc) => {
-    if (from && typeof from === "object" || typeof from === "function") {
-      for (let key of __getOwnPropNames(from))
-        if (!__hasOwnProp.call(to, key) && key !== except)
-          __defProp(to, key, { get: () => from[key], enumerable: !(desc = __getOwnPropDesc(from, key)) || desc.enumerable });
-    }
-    return to;
-  };
-  var __toCommonJS = (mod) => __copyProps(__defProp({}, "__esModule", { value: true }), mod);
-
-  // src/cs-chat.js
-  var cs_chat_exports = {};
-  __export(cs_chat_exports, {
-    Api: () => Api,
-    CSChat: () => CSChat,
-    CSChatError: () => CSChatError,
-    Conversation: () => Conversation,
-    Emitter: () => Emitter
-  });
-
+(() => {
   // src/error.js
   var CSChatError = class extends Error {
+    name = "CSChatError";
+    status = 0;
     constructor(code, message, more) {
       super(message);
-      Object.assign(this, { name: "CSChatError", code, status: 0, ...more });
+      Object.assign(this, { code }, more);
     }
     // Whether the same again may succeed.
     get temporary() {
       return /^(NETWORK|RATE|BACKEND)/.test(this.code) || this.status === 429 || this.status > 501;
     }
   };
-
-  // src/api.js
-  var TIMEOUT = 15e3;
-  var Api = class {
-    // getToken(refused): the token, or another one than was refused; or null
-    constructor({ url = "/api", fetch = globalThis.fetch, getToken = () => null } = {}) {
-      const base = url.replace(/\/*$/, "/");
-      async function call(method, path, data, token) {
-        const sent = JSON.stringify(data);
-        const isGet = method === "GET";
-        const answer = await fetch(base + path + (isGet && sent ? "?" + new URLSearchParams(JSON.parse(sent)) : ""), {
-          method,
-          body: isGet ? void 0 : sent,
-          headers: { "Content-Type": "application/json", ...token && { Authorization: "Bearer " + token } },
-          signal: AbortSignal.timeout(TIMEOUT)
-        }).catch(() => {
-          throw new CSChatError("NETWORK", "The server can't be reached.");
-        });
-        const { status, headers } = answer;
-        const json = await answer.json().catch(() => ({}));
-        if (json.success) return json.data;
-        throw new CSChatError(json.code ?? "BAD_ANSWER", json.error ?? `The server answered ${status}.`, {
-          status,
-          field: json.field,
-          retryAfter: +headers.get("Retry-After") || void 0
-        });
-      }
-      async function request(method, path, data, given) {
-        const token = given === void 0 ? await getToken() : given;
-        return call(method, path, data, token).catch(async (error) => {
-          const other = given === void 0 && error.status === 401 && await getToken(token);
-          if (!other || other === token) throw error;
-          return call(method, path, data, other);
-        });
-      }
-      const get = (path, query) => request("GET", path, query);
-      const post = (path, data, token) => request("POST", path, data, token);
-      const put = (path, data) => request("PUT", path, data);
-      const chat = (id, rest = "") => `chats/${id}${rest}`;
-      Object.assign(this, {
-        base,
-        login: (username, password) => post("auth/login", { username, password }, null),
-        register: (fields) => post("auth/register", fields, null),
-        createUser: (fields) => post("auth/register", fields),
-        logout: (token) => post("auth/logout", void 0, token),
-        refresh: (token) => post("auth/refresh", void 0, token),
-        ticket: () => post("auth/ws-ticket"),
-        me: () => get("users/me"),
-        users: (filter) => get("users", filter),
-        setOnline: (isOnline) => put("users/status", { isOnline }),
-        availableAgents: () => get("available-agents"),
-        availableCustomers: () => get("available-customers"),
-        chats: (filter) => get("chats", filter),
-        chat: (id) => get(chat(id)),
-        createChat: (fields = {}) => post("chats", fields),
-        setStatus: (id, status) => put(chat(id, "/status"), { status }),
-        assign: (id, agentId) => put(chat(id, "/assign"), { agentId }),
-        archive: (id) => put(chat(id, "/archive")),
-        unarchive: (id) => put(chat(id, "/unarchive")),
-        deleteChat: (id) => request("DELETE", chat(id)),
-        messages: (id, page) => get(chat(id, "/messages"), page),
-        postMessage: (id, message) => post(chat(id, "/messages"), message)
-      });
-    }
-  };
-
-  // src/backoff.js
-  function backoff(attempt, min = 1e3, max = 3e4) {
-    return Math.random() * Math.min(min * 2 ** attempt, max);
-  }
-  async function persist(action, wanted) {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        return await action();
-      } catch (error) {
-        if (!error.temporary || !wanted()) throw error;
-        const wait = (error.retryAfter ?? 0) * 1e3 + backoff(attempt);
-        await new Promise((resolve) => {
-          setTimeout(resolve, wait);
-        });
-      }
-    }
-  }
+  var unreachable = () => new CSChatError("NETWORK", "The server can't be reached.");
 
   // src/auth.js
-  var LONGEST = 2 ** 31 - 1;
-  function createAuth({ getToken, credentials }, api, onToken) {
-    let refused;
+  function createAuth(getToken, request2, onToken) {
+    let token;
     let renewal;
-    let timer;
-    let kept = false;
-    let issued;
-    const source = getToken ?? (credentials && (async () => (await api.login(credentials.username, credentials.password)).token));
-    function schedule() {
-      const { exp, iat } = auth.claims;
-      const wait = (exp - iat) * 800 - (Date.now() - issued);
-      clearTimeout(timer);
-      if (kept && wait < Infinity) timer = setTimeout(refresh, Math.min(Math.max(wait, 0), LONGEST), 0);
-    }
-    function refresh(attempt) {
-      renew("expired").catch((error) => {
-        if (error.temporary && kept) timer = setTimeout(refresh, backoff(attempt), attempt + 1);
-      });
-    }
-    function renew(why) {
-      return renewal ??= ask(why).finally(() => {
-        renewal = null;
-      });
-    }
-    async function ask(why) {
-      const before = auth.token;
-      let token;
+    let renewAt;
+    const ask2 = async (why) => {
+      const before = token;
+      let fresh;
       try {
-        if (source) token = await source(why);
-        else if (why === "expired") ({ token } = await api.refresh(before));
+        if (getToken) fresh = await getToken(why);
+        else if (why === "expired") fresh = (await request2("POST", "auth/refresh", {}, token)).token;
       } catch (error) {
         throw error instanceof CSChatError ? error : new CSChatError("NETWORK", error.message);
       }
-      if (auth.token !== before) return auth.token;
-      if (!token || token === before) throw new CSChatError("AUTH_REQUIRED", "Please log in.", { status: 401 });
-      auth.set(token);
+      if (token === before) {
+        if (!fresh || fresh === before) throw new CSChatError("AUTH_REQUIRED", "Please log in.", { status: 401 });
+        set(fresh);
+      }
       return token;
-    }
-    const auth = {
-      token: null,
-      claims: {},
-      // A token, fresh from the server or not; null forgets it.
-      set(token, fresh = true) {
-        refused = null;
-        auth.token = token;
-        auth.claims = token ? claims(token) : {};
-        issued = fresh ? Date.now() : Math.min(Date.now(), auth.claims.iat * 1e3);
-        schedule();
-        onToken(token);
-      },
+    };
+    const renew2 = (why) => renewal ??= ask2(why).finally(() => {
+      renewal = null;
+    });
+    const set = (given, isFresh = true) => {
+      const { exp, iat, ...claims } = read(given);
+      const now = Date.now();
+      token = given;
+      renewAt = (isFresh ? now : Math.min(now, iat * 1e3)) + (exp - iat) * 800;
+      onToken(token, claims);
+    };
+    return {
+      _set: set,
       // The token, or another one than was refused.
-      async get(bad = refused) {
-        if (auth.token && auth.token !== bad) return auth.token;
-        return renew(auth.token ? "refused" : "first");
-      },
-      // As get(), but null where there is none to be had.
-      find: async (bad) => auth.token || source ? auth.get(bad) : null,
-      // The server closed a connection because of the token.
-      refuse() {
-        refused = auth.token;
-      },
-      // Whether to refresh it from now on.
-      keep(keeps) {
-        kept = keeps;
-        schedule();
+      _get: async (refused) => token && token !== refused ? token : renew2(token ? "refused" : "first"),
+      // To be called every so many ms: a fresh token in time.  What fails is tried the
+      // next time, if it may pass.
+      _tend(every) {
+        if (Date.now() + every > renewAt) renew2("expired").catch((error) => {
+          if (!error.temporary) renewAt = NaN;
+        });
       }
     };
-    return auth;
   }
-  function claims(token) {
+  function read(token) {
     try {
       return JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
     } catch {
@@ -201,107 +66,126 @@ var CSChat = (() => {
     }
   }
 
-  // src/connection.js
-  var SOON = [1012, 4001, 4002];
-  var REPLACED = 4003;
+  // src/backoff.js
+  function backoff(attempt, { retryAfter = 0 }, min = 1e3, max = 3e4) {
+    return retryAfter * 1e3 + Math.random() * Math.min(min * 2 ** attempt, max);
+  }
+
+  // src/numbers.js
+  var REQUEST_TIMEOUT = 15e3;
   var STABLE = 1e4;
-  function createConnection({ open, onStatus, onEvent, onLost, times }) {
+  var SEND_AGAIN = 1e3;
+  var ASK_AGAIN = 1500;
+  var TYPING_EVERY = 2500;
+  var PAGE = 50;
+  var FULL_PAGE = 200;
+  var RESUMED_AT_ONCE = 100;
+  var TOO_LARGE = 1009;
+  var RELOADED = 1012;
+  var TOKEN_ENDED = 4001;
+  var TOKEN_REVOKED = 4002;
+  var REPLACED = 4003;
+
+  // src/connection.js
+  var ONLINE = "online";
+  var WAITING = "waiting";
+  var ENDED = "ended";
+  var SOON = [RELOADED, TOKEN_ENDED, TOKEN_REVOKED];
+  function createConnection(times, open, { onStatus, onEvent }) {
+    let status = "idle";
     let socket;
     let turn = 0;
     let attempts = 0;
     let since;
-    let draining;
-    let retryTimer;
-    let answerTimer;
-    let pingTimer;
     let pingAfter;
-    function set(status, detail = {}) {
-      connection.status = status;
+    let timer;
+    let expecting;
+    const set = (now, detail = {}) => {
+      status = now;
       onStatus(status, detail);
-    }
-    async function attempt() {
+    };
+    const next = (ms, action) => {
+      clearTimeout(timer);
+      timer = setTimeout(action, ms);
+    };
+    const expect = () => {
+      if (!expecting) next(times.answer, lost);
+      expecting = true;
+    };
+    const letGo = () => {
+      turn++;
+      clearTimeout(timer);
+      expecting = false;
+      socket?.close();
+      socket = null;
+    };
+    const attempt = async () => {
       letGo();
       const mine = turn;
       set("connecting");
       try {
-        const opened = await open();
+        const opened = await open(attempts);
         opened.onerror = () => {
         };
         if (mine !== turn) return opened.close();
         socket = opened;
-        socket.onclose = ({ code }) => lost(code);
-        socket.onmessage = ({ data }) => receive(JSON.parse(data));
+        socket.onclose = ({ code }) => mine === turn && lost(code);
+        socket.onmessage = ({ data }) => mine === turn && receive(JSON.parse(data));
         expect();
       } catch (error) {
         if (mine === turn) lost(0, error);
       }
-    }
-    function receive(event) {
-      if (event.type === "connected") {
-        since = Date.now();
-        pingAfter = Math.min(times.ping, event.data.pingInterval);
-      }
-      draining ||= event.type === "reconnect";
-      clearTimeout(answerTimer);
-      clearTimeout(pingTimer);
-      answerTimer = void 0;
-      pingTimer = setTimeout(connection.send, pingAfter, "ping", {});
-      if (draining) expect();
-      if (event.type === "connected") set("online");
-      onEvent(event);
-    }
-    function expect() {
-      answerTimer ??= setTimeout(lost, times.answer, 0);
-    }
-    function lost(code, error = new CSChatError("NETWORK", "The connection broke.")) {
-      if (Date.now() - since > STABLE) attempts = 0;
-      letGo();
-      onLost(code);
-      if (error.status === 401 || error.status === 403) return connection.stop("auth", error, code);
-      if (code === REPLACED) return connection.stop("replaced", error, code);
-      const min = attempts || !SOON.includes(code) ? times.backoffMin : 100;
-      const retryIn = (error.retryAfter ?? 0) * 1e3 + backoff(attempts++, min, times.backoffMax);
-      retryTimer = setTimeout(attempt, retryIn);
-      set("waiting", { retryIn, error, code });
-    }
-    function letGo() {
-      turn++;
-      [retryTimer, answerTimer, pingTimer].forEach(clearTimeout);
-      answerTimer = since = void 0;
-      draining = false;
-      if (socket) socket.onclose = socket.onmessage = null;
-      socket?.close();
-      socket = null;
-    }
-    const connection = {
-      status: "idle",
-      start() {
-        attempts = 0;
-        if (/idle|ended|waiting/.test(connection.status)) attempt();
-      },
-      stop(reason, error, code) {
-        letGo();
-        if (connection.status !== "ended") set("ended", { reason, error, code });
-      },
-      // Sends an event, which is to be answered: whether it went out.
-      send(type, data, unanswered) {
-        if (connection.status !== "online" || draining || socket?.readyState !== 1) return false;
-        socket.send(JSON.stringify({ type, data }));
-        if (!unanswered) expect();
-        return true;
-      },
-      // Something happened that may have brought the network back, or taken it away.
-      check() {
-        if (connection.status === "waiting") attempt();
-        connection.send("ping", {});
-      }
     };
-    return connection;
+    const receive = (event) => {
+      const { type, data } = event;
+      const connected = type === "connected";
+      if (connected) pingAfter = Math.min(times.ping, data.pingInterval);
+      expecting = false;
+      next(pingAfter, ping);
+      if (connected) {
+        since = Date.now();
+        set(ONLINE);
+      }
+      onEvent(event);
+      if (type === "reconnect") lost(RELOADED);
+    };
+    const lost = (code, error = unreachable()) => {
+      if (status === ONLINE && Date.now() - since > STABLE) attempts = 0;
+      letGo();
+      if (/40[13]/.test(error.status)) return stop("auth", error, code);
+      if (code === REPLACED) return stop("replaced", error, code);
+      const min = !attempts && SOON.includes(code) ? 100 : times.backoffMin;
+      const retryIn = backoff(attempts++, error, min, times.backoffMax);
+      next(retryIn, attempt);
+      set(WAITING, { retryIn, error, code });
+    };
+    const start = () => {
+      attempts = 0;
+      if (/idle|ended|waiting/.test(status)) attempt();
+    };
+    const stop = (reason, error, code) => {
+      letGo();
+      if (status !== ENDED) set(ENDED, { reason, error, code });
+    };
+    const send = (type, data, unanswered) => {
+      if (status !== ONLINE) return false;
+      socket.send(JSON.stringify({ type, data }));
+      if (!unanswered) expect();
+      return true;
+    };
+    const ping = () => send("ping", {});
+    const check = () => {
+      if (status === WAITING) attempt();
+      ping();
+    };
+    return { _start: start, _stop: stop, _send: send, _check: check };
   }
 
   // src/emitter.js
   var Emitter = class {
     _listeners = {};
+    _client;
+    // hears it too, where there is one
     on(event, listener) {
       (this._listeners[event] ??= /* @__PURE__ */ new Set()).add(listener);
       return () => this.off(event, listener);
@@ -317,488 +201,397 @@ var CSChat = (() => {
       this._listeners[event]?.delete(listener);
     }
     _emit(event, ...args) {
-      for (const listener of [...this._listeners[event] ?? []]) {
-        try {
-          listener(...args);
-        } catch (error) {
-          queueMicrotask(() => {
-            throw error;
-          });
-        }
-      }
-    }
-  };
-
-  // src/timeline.js
-  var Timeline = class {
-    position;
-    _early = /* @__PURE__ */ new Map();
-    // Whether something waits for what is missing before it.
-    get gap() {
-      return this.position >= 0 && this._early.size > 0;
-    }
-    // Takes one in: those that come next now, in order.
-    take(message) {
-      this._early.set(message.seq, message);
-      return this.reset(this.position);
-    }
-    // All up to `position` is there: those that waited and come next now.
-    reset(position) {
-      const next = [];
-      this.position = position;
-      for (const seq of this._early.keys()) if (seq <= position) this._early.delete(seq);
-      for (let message; message = this._early.get(this.position + 1); next.push(message)) {
-        this._early.delete(++this.position);
-      }
-      return next;
+      for (const listener of [...this._listeners[event] ?? []]) (async () => listener(...args))();
+      this._client?._emit(event, ...args);
     }
   };
 
   // src/conversation.js
-  var PAGE = 50;
-  var FILL = 200;
-  var TYPING_EVERY = 2500;
+  var NOT_FOUND = "CHAT_NOT_FOUND";
   var Conversation = class extends Emitter {
     info = null;
     messages = [];
+    lastMessage = null;
     lastSeq = 0;
     readSeq = 0;
+    unread = 0;
     reads = /* @__PURE__ */ new Map();
     typing = /* @__PURE__ */ new Set();
-    following = false;
-    _timeline = new Timeline();
+    _position;
+    // all messages up to this `seq` are there, of a chat that is followed
+    _early = /* @__PURE__ */ new Map();
+    // what came before those in between
     _doing = {};
-    // what _once() does at the moment
+    // what once() does at the moment
+    _behind;
+    // it is to be resumed
     _typed = 0;
-    _marked = 0;
+    _marked;
     _heard;
     // the last `seq` that was told
-    _toldAt = 0;
-    // the tick of the last event about `info`
-    constructor(chat, id) {
+    _told;
+    // what events said of `info`
+    _toldAt;
+    // the count at the last of them
+    constructor(client, id) {
       super();
       this.id = id;
-      this._chat = chat;
-    }
-    get lastMessage() {
-      return this.messages.at(-1) ?? this.info?.lastMessage ?? null;
-    }
-    get unread() {
-      return Math.max(0, this.lastSeq - this.readSeq);
+      this._client = client;
     }
     get pending() {
-      return this._chat._outbox.of(this.id);
+      return this._client._outbox._of(this.id);
+    }
+    get following() {
+      return this._position >= 0;
     }
     get hasEarlier() {
       return this.messages[0]?.seq > 1;
     }
-    // ---- following ------------------------------------------------------------
     async follow() {
-      this.following = true;
-      if (this._position === void 0) {
-        await this._load().catch((error) => {
-          this.following = false;
-          throw error;
-        });
-      }
+      if (!this.following) await load(this);
       return this;
     }
     unfollow() {
-      if (this.following) this._chat._send("leave_chat", { chatId: this.id });
-      this.following = false;
-      this.messages = [];
-      this._timeline = new Timeline();
-      this._doing = {};
+      if (this.following) this._send("leave_chat");
+      forget(this);
     }
-    // Does a thing once at a time: who asks meanwhile gets the same.
-    _once(name, action) {
-      const doing = this._doing;
-      return doing[name] ??= action().finally(() => {
-        delete doing[name];
-      });
-    }
-    // The newest messages, and from then on what comes.
-    _load() {
-      return this._once("loading", async () => {
-        const timeline = this._timeline = new Timeline();
-        const messages = await this._fetch();
-        if (timeline !== this._timeline) return;
-        this.messages = messages;
-        for (const message of messages) this._seen(message);
-        this._changed("reset");
-        this._show(timeline.reset(messages.at(-1)?.seq ?? 0));
-        this._chat._resume(this);
-      });
-    }
-    // All after what is there, by pages.
-    async _fill() {
-      const timeline = this._timeline;
-      for (let page = [0]; page.length && timeline === this._timeline; ) {
-        page = await this._persist((api) => api.messages(this.id, { after: timeline.position, limit: FILL }));
-        if (timeline === this._timeline) for (const message of page) this._show(timeline.take(message));
-      }
-    }
-    // What a `resume` is to begin after; undefined while that is not known.
-    get _position() {
-      return this.following ? this._timeline.position : void 0;
-    }
-    _noteGap() {
-      if (this._timeline.gap && !this._doing.filling) this._chat._resume(this);
-    }
-    // After a break: whether there is something to resume.
-    _repair() {
-      this._quiet();
-      this._markAgain();
-      if (this.following && this._position === void 0) this._try(this._load());
-      return this.following;
-    }
-    // What `resumed` says of it: whether to ask again.
-    _resumed({ error, recovered, lastSeq, toSeq, status, agentId }) {
-      if (error === "CHAT_NOT_FOUND") this._gone();
-      if (error) return this.following;
-      if (lastSeq < this._position) this._try(this._load());
-      else if (!recovered || toSeq > this._position) {
-        this._try(this._once("filling", () => this._fill()).then(() => this._noteGap()));
-      }
-      if (recovered && (status !== this.info?.status || agentId !== this.info?.agentId)) this._renew("info");
-    }
-    // ---- events ---------------------------------------------------------------
-    _message(message) {
-      if (this.following) this._show(this._timeline.take(message));
-      else if (!(message.seq <= this._heard)) this._tell(message);
-      this._noteGap();
-    }
-    _show(messages) {
-      for (const message of messages) {
-        this.messages.push(message);
-        this._tell(message);
-      }
-    }
-    _tell(message) {
-      if (message.seq >= this.lastSeq) this._note({ lastSeq: message.seq, lastMessage: message });
-      this._counting(() => {
-        this._seen(message);
-        this._typing(message.senderId, false);
-        this._say("message", message);
-      });
-      if (!this.info) this._renew("new");
-    }
-    // What a message says beside itself: who writes has read, and ours has arrived.
-    _seen(message) {
-      this._heard = message.seq;
-      this.lastSeq = Math.max(this.lastSeq, message.seq);
-      this._hasRead(message.senderId, message.seq);
-      if (message.senderId === this._chat.userId) this._chat._outbox.stored(message, true);
-    }
-    _hasRead(userId, seq) {
-      if (userId === this._chat.userId) this.readSeq = Math.max(this.readSeq, seq);
-      else this.reads.set(userId, Math.max(this.reads.get(userId) ?? 0, seq));
-    }
-    _read({ userId, seq }) {
-      this._counting(() => {
-        this._hasRead(userId, seq);
-        this._say("read", { userId, seq });
-      });
-    }
-    _typing(userId, isTyping) {
-      if (isTyping === this.typing.has(userId)) return;
-      this.typing[isTyping ? "add" : "delete"](userId);
-      this._say("typing", { userId, isTyping });
-    }
-    // Nobody is known to write any more.
-    _quiet() {
-      for (const userId of this.typing) this._typing(userId, false);
-    }
-    // The chat as an answer or event has it.  `asked` is the tick of the question:
-    // events since then know better.
-    _update(info, change, asked = this._toldAt = this._chat._tick()) {
-      const { status, isActive, agentId, agent } = this.info ?? info;
-      this._counting(() => {
-        this.info = { ...this.info, ...info, ...asked < this._toldAt && { status, isActive, agentId, agent } };
-        this._heard ??= info.lastSeq;
-        this.lastSeq = Math.max(this.lastSeq, info.lastSeq);
-        this._hasRead(this._chat.userId, info.lastSeq - (info.unreadCount ?? info.lastSeq));
-      });
-      this._chat._met(info.customer);
-      this._chat._met(info.agent);
-      if (change) this._changed(change);
-      return this;
-    }
-    // Something of the chat was told by an event.
-    _told(fields, change) {
-      this._toldAt = this._chat._tick();
-      if (!this.info) return this._renew("new");
-      this._note(fields);
-      this._changed(change);
-    }
-    _note(fields) {
-      if (this.info) Object.assign(this.info, fields);
-    }
-    _gone() {
-      this.following = false;
-      this.unfollow();
-      if (this._chat.conversations.delete(this.id)) this._changed("gone");
-    }
-    _changed(change) {
-      for (const emitter of [this, this._chat]) emitter._emit("chat", this, change);
-    }
-    _say(event, payload) {
-      for (const emitter of [this, this._chat]) emitter._emit(event, payload, this);
-    }
-    _counting(action) {
-      const before = this.unread;
-      action();
-      if (this.unread !== before) this._say("unread", this.unread);
-    }
-    _renew(change) {
-      this._try(this._once("renewing", () => this._fetch(change)));
-    }
-    // Nobody awaits it.  That a chat is gone, `chat` has told.
-    _try(promise) {
-      promise.catch((error) => {
-        if (error.code !== "CHAT_NOT_FOUND") this._chat._emit("error", error);
-      });
-    }
-    // ---- what the user does ---------------------------------------------------
     send(content, { type = "text" } = {}) {
       this._typed = 0;
-      return this._chat._outbox.add(this.id, content, type);
+      return this._client._outbox._add(this.id, content, type);
     }
     retry(clientId) {
-      this._chat._outbox.retry(clientId);
+      this._client._outbox._retry(clientId);
     }
     discard(clientId) {
-      this._chat._outbox.discard(clientId);
+      this._client._outbox._discard(clientId);
     }
     sendTyping(isTyping = true) {
       const now = Date.now();
       if (isTyping ? now - this._typed < TYPING_EVERY : !this._typed) return;
       this._typed = isTyping ? now : 0;
-      this._chat._send(isTyping ? "typing_start" : "typing_stop", { chatId: this.id });
+      this._send(isTyping ? "typing_start" : "typing_stop", {}, true);
     }
     markRead(seq = this.lastSeq) {
-      this._counting(() => {
-        if (seq <= this.readSeq) return;
-        this.readSeq = this._marked = seq;
-        this._markAgain();
-      });
-    }
-    // Marks are not answered: after a break the last one is sent again.
-    _markAgain() {
-      if (this._marked) this._chat._send("mark_read", { chatId: this.id, seq: this._marked });
+      if (seq <= this.readSeq) return;
+      this.readSeq = this._marked = seq;
+      markAgain(this);
+      count(this);
     }
     loadEarlier(limit = PAGE) {
-      return this._once("earlier", async () => {
+      return once(this, "earlier", async () => {
         const [first] = this.messages;
-        const page = this.hasEarlier ? await this._chat.api.messages(this.id, { before: first.seq, limit }) : [];
+        const page = this.hasEarlier ? await pageOf(this, { before: first.seq, limit }) : [];
         if (first !== this.messages[0]) return [];
         this.messages.unshift(...page);
         return page;
       });
     }
     async *history({ before, limit = PAGE } = {}) {
-      for (let page = [{}]; page.length && page[0].seq !== 1; before = page[0]?.seq) {
-        page = await this._chat.api.messages(this.id, { before, limit });
-        yield* page.slice().reverse();
-      }
+      do {
+        const page = await pageOf(this, { before, limit });
+        yield* page.reverse();
+        before = page.at(-1)?.seq;
+      } while (before > 1);
     }
-    refresh() {
-      return this._ask((api) => api.chat(this.id));
+    async refresh() {
+      await ask(this);
+      return this;
     }
-    take() {
-      return this.assign(this._chat.userId);
+    _assigned({ agentId, agent }) {
+      this._client._met(agent);
+      told(this, { agentId, agent }, "assigned");
     }
-    assign(agentId) {
-      return this._ask((api) => api.assign(this.id, agentId));
+    _send(type, data, unanswered) {
+      this._client._send(type, { chatId: this.id, ...data }, unanswered);
     }
-    close() {
-      return this._ask((api) => api.setStatus(this.id, "closed"));
+  };
+  var forget = (chat) => {
+    chat.messages = [];
+    chat._position = void 0;
+    chat._early.clear();
+    chat._doing = {};
+  };
+  var once = ({ _client, _doing }, name, action) => _doing[name] ??= _client._persist(action).finally(() => {
+    delete _doing[name];
+  });
+  var load = (chat) => once(chat, "load", async () => {
+    const { _doing } = chat;
+    const messages = await ask(chat);
+    if (_doing !== chat._doing) return;
+    chat.messages = messages;
+    chat._position = chat.lastSeq = messages.at(-1)?.seq ?? 0;
+    chat._early.clear();
+    for (const message of messages) seen(chat, message);
+    changed(chat, "reset");
+    chat._client._resume(chat);
+  });
+  var fill = (chat) => once(chat, "fill", async () => {
+    const { _doing } = chat;
+    let page;
+    do {
+      page = await pageOf(chat, { after: chat._position, limit: FULL_PAGE });
+      for (const message of page) show(chat, message);
+    } while (page.length && _doing === chat._doing);
+  });
+  var repair = (chat) => {
+    chat._behind = true;
+    quiet(chat);
+    markAgain(chat);
+  };
+  var resumed = (chat, { error, recovered, lastSeq, status, agentId }) => {
+    if (error === NOT_FOUND) gone(chat);
+    else if (error) chat._client._later(() => chat._client._resume(chat));
+    else if (recovered) {
+      if (status !== chat.info.status || agentId !== chat.info.agentId) renew(chat, "info");
+    } else unawaited(chat, lastSeq < chat._position ? load(chat) : fill(chat));
+  };
+  var take = (chat, message) => {
+    if (chat._doing.load) return;
+    if (chat.following) show(chat, message);
+    else if (!(message.seq <= chat._heard)) tell(chat, message);
+    if (chat._early.size) chat._client._resume(chat);
+  };
+  var show = (chat, message) => {
+    if (message.seq > chat._position) chat._early.set(message.seq, message);
+    while (message = chat._early.get(chat._position + 1)) {
+      chat._early.delete(++chat._position);
+      chat.messages.push(message);
+      tell(chat, message);
     }
-    reopen() {
-      return this._ask((api) => api.setStatus(this.id, "active"));
-    }
-    archive() {
-      return this._ask((api) => api.archive(this.id));
-    }
-    unarchive() {
-      return this._ask((api) => api.unarchive(this.id));
-    }
-    async delete() {
-      await this._chat.api.deleteChat(this.id);
-      this._gone();
-    }
-    // A request that answers with the chat.
-    async _ask(request, change) {
-      const asked = this._chat._tick();
-      const { messages, ...info } = await request(this._chat.api);
-      return this._update(info, change, asked);
-    }
-    // The chat for as long as it takes: its newest messages.
-    async _fetch(change) {
-      let answer;
-      await this._ask(async () => answer = await this._persist((api) => api.chat(this.id)), change);
-      return answer.messages;
-    }
-    _persist(request) {
-      return this._chat._persist(() => request(this._chat.api)).catch((error) => {
-        if (error.code === "CHAT_NOT_FOUND") this._gone();
-        throw error;
-      });
-    }
+  };
+  var tell = (chat, message) => {
+    seen(chat, message);
+    typing(chat, { userId: message.senderId, isTyping: false });
+    chat._emit("message", message, chat);
+    if (!chat.info) renew(chat, "new");
+  };
+  var seen = (chat, message) => {
+    const { seq, senderId } = message;
+    chat._heard = seq;
+    newest(chat, seq, message);
+    hasRead(chat, senderId, seq);
+    if (senderId === chat._client.userId) chat._client._outbox._stored(message, true);
+  };
+  var newest = (chat, seq, message) => {
+    if (seq < chat.lastSeq) return;
+    chat.lastSeq = seq;
+    chat.lastMessage = message;
+  };
+  var hasRead = (chat, userId, seq) => {
+    if (userId === chat._client.userId) chat.readSeq = Math.max(chat.readSeq, seq);
+    else chat.reads.set(userId, Math.max(chat.reads.get(userId) ?? 0, seq));
+    count(chat);
+  };
+  var typing = (chat, change) => {
+    const { userId, isTyping } = change;
+    if (isTyping === chat.typing.has(userId)) return;
+    chat.typing[isTyping ? "add" : "delete"](userId);
+    chat._emit("typing", change, chat);
+  };
+  var quiet = (chat) => {
+    for (const userId of chat.typing) typing(chat, { userId, isTyping: false });
+  };
+  var update = (chat, info, change = "new", asked) => {
+    chat.info = { ...chat.info, ...info, ...asked < chat._toldAt && chat._told };
+    newest(chat, info.lastSeq, info.lastMessage);
+    hasRead(chat, chat._client.userId, info.lastSeq - (info.unreadCount ?? info.lastSeq));
+    [info.customer, info.agent].forEach(chat._client._met);
+    if (change) changed(chat, change);
+    return chat;
+  };
+  var told = (chat, fields, change) => {
+    chat._told = { ...chat._told, ...fields };
+    chat._toldAt = chat._client._count();
+    if (!chat.info) return renew(chat, "new");
+    Object.assign(chat.info, fields);
+    changed(chat, change);
+  };
+  var gone = (chat) => {
+    forget(chat);
+    if (chat._client.conversations.delete(chat.id)) changed(chat, "gone");
+  };
+  var changed = (chat, change) => chat._emit("chat", chat, change);
+  var count = (chat) => {
+    const unread = Math.max(0, chat.lastSeq - chat.readSeq);
+    if (unread === chat.unread) return;
+    chat.unread = unread;
+    chat._emit("unread", unread, chat);
+  };
+  var markAgain = (chat) => {
+    if (chat._marked) chat._send("mark_read", { seq: chat._marked }, true);
+  };
+  var chatEvents = {
+    new_message: take,
+    new_chat: update,
+    chat_assigned: (chat, change) => chat._assigned(change),
+    chat_status_updated: (chat, { status }) => told(chat, { status, isActive: status === "active" }, "status"),
+    chat_deleted: gone,
+    messages_read(chat, mark) {
+      hasRead(chat, mark.userId, mark.seq);
+      chat._emit("read", mark, chat);
+    },
+    user_typing: typing
+  };
+  var request = (chat, method, path, data) => chat._client.request(method, `chats/${chat.id}${path}`, data).catch((error) => {
+    if (error.code === NOT_FOUND) gone(chat);
+    throw error;
+  });
+  var pageOf = (chat, range) => request(chat, "GET", "/messages", range);
+  var ask = async (chat, change = null, answer = request(chat, "GET", "")) => {
+    const asked = chat._client._count();
+    const { messages, ...info } = await answer;
+    update(chat, info, change, asked);
+    return messages;
+  };
+  var renew = (chat, change) => unawaited(chat, once(chat, "renew", () => ask(chat, change)));
+  var unawaited = (chat, promise) => {
+    promise.catch((error) => {
+      if (error.code !== NOT_FOUND) chat._client._emit("error", error);
+    });
   };
 
   // src/outbox.js
-  var AGAIN = 1e3;
-  function createOutbox({ storage = pageStorage(), prefix = "cs-chat", times, send, onChange, onError }) {
+  var QUEUED = "queued";
+  var SENDING = "sending";
+  var FAILED = "failed";
+  function createOutbox({ storage = pageStorage(), prefix = "cs-chat" }, times, send, { onChange, onError }) {
     const me = unique();
     const waiting = /* @__PURE__ */ new Map();
-    const flying = /* @__PURE__ */ new Map();
+    const flights = /* @__PURE__ */ new Map();
     let entries = [];
+    let refusals = 0;
     let user;
     const find = (clientId) => entries.find((entry) => entry.clientId === clientId);
-    const mine = () => `${prefix}:${user}:`;
-    const keys = () => Array.from({ length: storage?.length ?? 0 }, (_, i) => storage.key(i)).filter((key) => key?.startsWith(mine()));
-    function save(until = Date.now() + times.lease) {
+    const keyOf = (instance) => `${prefix}:${user}:${instance}`;
+    const keys = () => Array.from({ length: storage?.length ?? 0 }, (_, i) => storage.key(i)).filter((key) => key?.startsWith(keyOf(""))).sort();
+    const save = (until = Date.now() + times.lease) => {
       const unsent = entries.filter(({ state }) => state !== "sent");
       try {
-        if (!user) return;
-        if (unsent.length) storage?.setItem(mine() + me, JSON.stringify({ until, entries: unsent }));
-        else storage?.removeItem(mine() + me);
+        if (user && unsent.length) storage?.setItem(keyOf(me), JSON.stringify({ until, entries: unsent }));
+        else storage?.removeItem(keyOf(me));
       } catch (error) {
         onError(new CSChatError("STORAGE", error.message));
       }
-    }
-    function left(key) {
+    };
+    const take2 = (key) => {
       try {
         const { until, entries: old } = JSON.parse(storage.getItem(key));
-        return until < Date.now() && old;
+        if (until > Date.now()) return [];
+        storage.removeItem(key);
+        return old.filter(({ clientId }) => !find(clientId));
       } catch {
         return [];
       }
-    }
-    function adopt() {
-      const news = [];
-      for (const key of keys()) {
-        const old = left(key);
-        if (old) storage.removeItem(key);
-        if (old) news.push(...old.filter(({ clientId }) => !find(clientId)));
-      }
-      for (const entry of news) entry.state = entry.error ? "failed" : "queued";
-      entries = [...news, ...entries].sort((a, b) => a.createdAt - b.createdAt);
+    };
+    const adopt = () => {
+      const adopted = keys().flatMap(take2);
+      entries = [...adopted, ...entries];
       save();
-      for (const entry of news) change(entry, entry.state);
-    }
-    function change(entry, state) {
+      for (const entry of adopted) change(entry, entry.error ? FAILED : QUEUED);
+      entries.forEach(pump);
+    };
+    const change = (entry, state) => {
       entry.state = state;
+      if (state !== SENDING) save();
       onChange(entry);
-      if (state !== "sending") pump(entry.chatId);
-    }
-    function pump(chatId) {
-      const entry = entries.find((e) => e.chatId === chatId && e.state === "queued");
-      if (entry && !flying.has(chatId)) fly({ entry, attempts: 0 });
-    }
-    function fly(flight) {
-      const { clientId, chatId, content, type, state } = flight.entry;
+      if (state !== SENDING) pump(entry);
+    };
+    const pump = ({ chatId }) => {
+      const next = entries.find((entry) => entry.chatId === chatId && /queued|sending/.test(entry.state));
+      if (next?.state === QUEUED) fly(next);
+    };
+    const fly = (entry) => {
+      const { clientId, chatId, content, type, state } = entry;
       if (!send("send_message", { chatId, content, messageType: type, clientId })) return;
-      flying.set(chatId, flight);
-      flight.timer = setTimeout(fly, times.answer, flight);
-      if (state !== "sending") change(flight.entry, "sending");
-    }
-    function finish(clientId, state, outcome, keep) {
+      again(entry, times.answer);
+      if (state !== SENDING) change(entry, SENDING);
+    };
+    const again = (entry, ms) => {
+      land(entry);
+      flights.set(entry, setTimeout(fly, ms, entry));
+    };
+    const land = (entry) => {
+      clearTimeout(flights.get(entry));
+      flights.delete(entry);
+    };
+    const finish = (clientId, state, outcome, keep) => {
       const entry = find(clientId);
-      const flight = flying.get(entry?.chatId);
-      waiting.get(clientId)?.[outcome instanceof Error ? "reject" : "resolve"](outcome);
+      const { code, message } = outcome;
+      waiting.get(clientId)?.(code ? Promise.reject(outcome) : outcome);
       waiting.delete(clientId);
       if (!entry) return;
-      if (flight?.entry === entry) {
-        clearTimeout(flight.timer);
-        flying.delete(entry.chatId);
-      }
-      if (state === "failed") entry.error = { code: outcome.code, message: outcome.message };
-      if (!keep) entries = entries.filter((e) => e !== entry);
-      entry.state = state;
-      save();
+      land(entry);
+      if (state === FAILED) entry.error = { code, message };
+      if (!keep) entries = entries.filter((other) => other !== entry);
       change(entry, state);
-    }
+    };
+    const fail = (entry, error) => finish(entry.clientId, FAILED, error, true);
     const outbox = {
-      // Of one chat, or all.
-      of: (chatId) => entries.filter((entry) => !chatId || entry.chatId === chatId),
+      // Those of a chat.
+      _of: (chatId) => entries.filter((entry) => entry.chatId === chatId),
       // Whose they are; those that were added before that was known are theirs.
-      open(owner) {
+      _open(owner) {
         if (user) {
-          outbox.release();
+          save(0);
           entries = [];
         }
         user = owner;
         adopt();
       },
       // Ends when the message is stored, or refused.
-      add(chatId, content, type) {
-        const createdAt = Math.max(Date.now(), (entries.at(-1)?.createdAt ?? 0) + 1);
-        const entry = { clientId: unique(), chatId, content, type, createdAt };
-        const promise = new Promise((resolve, reject) => {
-          waiting.set(entry.clientId, { resolve, reject });
+      _add(chatId, content, type) {
+        const entry = { clientId: unique(), chatId, content, type, createdAt: Date.now() };
+        const promise = new Promise((resolve) => {
+          waiting.set(entry.clientId, resolve);
         });
         promise.catch(() => {
         });
         entries.push(entry);
-        entry.state = "queued";
-        save();
-        change(entry, "queued");
+        change(entry, QUEUED);
         return promise;
       },
       // An ack, or the message itself; `shown`: it is among the messages.
-      stored({ clientId, id, chatId, seq, timestamp }, shown) {
-        finish(clientId, "sent", { id, chatId, clientId, seq, timestamp }, !shown);
+      _stored(receipt, shown) {
+        refusals = 0;
+        finish(receipt.clientId, "sent", receipt, !shown);
       },
       // Whether the error is about a message of ours.
-      refused(clientId, error) {
+      _refused(clientId, error) {
         const entry = find(clientId);
-        const flight = flying.get(entry?.chatId);
-        if (!entry) return false;
-        if (!error.temporary) {
-          finish(clientId, "failed", error, true);
-        } else if (flight?.entry === entry) {
-          clearTimeout(flight.timer);
-          flight.timer = setTimeout(fly, AGAIN + backoff(flight.attempts++), flight);
-        }
+        if (!entry) return;
+        if (!error.temporary) fail(entry, error);
+        else again(entry, SEND_AGAIN + backoff(refusals++, error));
         return true;
       },
       // The server hung up as a message was too large for it: not for ever.
-      tooLarge() {
-        const [largest] = [...flying.values()].map(({ entry }) => entry).sort((a, b) => b.content.length - a.content.length);
-        if (largest) outbox.refused(largest.clientId, new CSChatError("PAYLOAD_TOO_LARGE", "The message is too large."));
+      _tooLarge() {
+        const [largest] = [...flights.keys()].sort((a, b) => b.content.length - a.content.length);
+        if (largest) fail(largest, new CSChatError("PAYLOAD_TOO_LARGE", "It is too large."));
       },
-      retry(clientId) {
+      _retry(clientId) {
         const entry = find(clientId);
-        if (entry?.state !== "failed") return;
+        if (!entry?.error) return;
         delete entry.error;
-        save();
-        change(entry, "queued");
+        change(entry, QUEUED);
       },
-      discard(clientId, code = "DISCARDED") {
-        finish(clientId, "discarded", new CSChatError(code, "The message was given up."));
-      },
-      // There is a connection: everything goes out, or goes out again.
-      start() {
-        for (const { chatId } of entries) pump(chatId);
+      _discard(clientId, code = "DISCARDED") {
+        finish(clientId, "discarded", new CSChatError(code, "It was given up."));
       },
       // The connection is gone.
-      stop() {
-        const broken = [...flying.values()];
-        flying.clear();
-        for (const { entry, timer } of broken) {
-          clearTimeout(timer);
-          change(entry, "queued");
+      _stop() {
+        for (const entry of [...flights.keys()]) {
+          land(entry);
+          change(entry, QUEUED);
         }
       },
-      // To be called from time to time: prolongs the lease, takes what others left.
-      tend: adopt,
+      // To be called from time to time, and when there is a connection: prolongs the
+      // lease, takes what others left, sends what waits.
+      _tend: adopt,
       // This page goes away: whoever comes next may have them.
-      release: () => save(0),
+      _release: () => save(0),
       // Forgets all of this user's, those of other tabs too.
-      clear() {
-        for (const { clientId } of entries) outbox.discard(clientId, "ENDED");
+      _clear() {
+        for (const { clientId } of entries) outbox._discard(clientId, "ENDED");
         for (const key of keys()) storage.removeItem(key);
         user = null;
       }
@@ -806,322 +599,269 @@ var CSChat = (() => {
     return outbox;
   }
   function unique() {
-    return [Date.now(), Math.random(), Math.random()].map((n) => n.toString(36).replace("0.", "")).join("-");
+    return [Date.now(), Math.random(), Math.random()].join("-");
   }
   function pageStorage() {
     try {
-      return globalThis.document && globalThis.localStorage;
+      return document && localStorage;
     } catch {
     }
   }
 
+  // src/request.js
+  function createRequest(base, send = fetch, getToken) {
+    return async function request2(method, path, data, given) {
+      const token = given === void 0 ? await getToken() : given;
+      const query = method === "GET" && data;
+      const body = JSON.stringify(data);
+      const answer = await send(base + path + (query ? "?" + new URLSearchParams(JSON.parse(body)) : ""), {
+        method,
+        body: query ? void 0 : body,
+        headers: token ? { Authorization: "Bearer " + token } : {},
+        // a body is JSON, whatever it is called
+        signal: AbortSignal.timeout(REQUEST_TIMEOUT)
+      }).catch(() => {
+        throw unreachable();
+      });
+      const { status, headers } = answer;
+      const { success, data: result, code = "BAD_ANSWER", error = `The server answered ${status}.`, field } = await answer.json().catch(() => ({}));
+      if (success) return result;
+      if (status === 401 && given === void 0) return request2(method, path, data, await getToken(token));
+      throw new CSChatError(code, error, { status, field, retryAfter: +headers.get("Retry-After") || void 0 });
+    };
+  }
+
   // src/cs-chat.js
   var TIMES = { answer: 1e4, ping: 3e4, backoffMin: 500, backoffMax: 3e4, lease: 75e3 };
-  var AGAIN2 = 1500;
-  var RESUMED_AT_ONCE = 100;
-  var TOO_LARGE = 1009;
   var CSChat = class extends Emitter {
+    status = "idle";
+    token = null;
+    userId = null;
+    role = null;
     conversations = /* @__PURE__ */ new Map();
-    _options;
-    _presence = /* @__PURE__ */ new Map();
-    _resumes = /* @__PURE__ */ new Set();
-    // conversations that are to be resumed
-    _resuming = [];
-    // those that were asked for
-    _timers = [];
-    _ticks = 0;
-    constructor(options = {}) {
+    // Kind: the class of its conversations
+    constructor(options = {}, Kind = Conversation) {
       super();
+      const chat = this;
+      const { conversations } = this;
+      const { url = "/api", transport } = options;
+      const base = url.replace(/\/*$/, "/");
       const times = { ...TIMES, ...options.times };
-      this._options = { ...options, times };
-      this.api = new Api({ ...options, getToken: (refused) => this._auth.find(refused) });
-      this._auth = createAuth(options, this.api, (token) => this._tokenChanged(token));
-      this._connection = createConnection({
-        times,
-        open: () => this._open(),
-        onStatus: (status, detail) => this._statusChanged(status, detail),
-        onEvent: (event) => this._event(event),
-        onLost: (code) => this._lost(code)
+      const tick = times.lease / 4;
+      const presence = /* @__PURE__ */ new Map();
+      let resuming;
+      let user;
+      let again;
+      let kept;
+      let tending;
+      let counted = 0;
+      const count2 = () => ++counted;
+      const met = (person) => {
+        if (person) presence.set(person.id, person.isOnline);
+        return person;
+      };
+      const enter = async (how, fields) => {
+        const answer = await request2("POST", "auth/" + how, fields, null);
+        auth._set(answer.token);
+        return met(answer.user);
+      };
+      const logout = async () => {
+        const { token } = chat;
+        stop("logout");
+        outbox._clear();
+        forgetUser();
+        auth._set(null);
+        if (token) {
+          await request2("POST", "auth/logout", void 0, token).catch((error) => {
+            if (error.status !== 401) throw error;
+          });
+        }
+      };
+      const forgetUser = () => {
+        user = null;
+        again = false;
+        conversations.clear();
+        presence.clear();
+      };
+      const onToken = (token, { userID = null, role = null }) => {
+        chat.token = token;
+        chat.userId = userID;
+        chat.role = role;
+        if (token && user !== userID) {
+          if (user) {
+            stop("disconnect");
+            forgetUser();
+          }
+          user = userID;
+          outbox._open(user);
+        } else if (token) {
+          send("auth", { token });
+        }
+        chat._emit("token", token);
+      };
+      const conversation = (id) => {
+        const key = id.toLowerCase();
+        if (!conversations.has(key)) conversations.set(key, new Kind(chat, key));
+        return conversations.get(key);
+      };
+      const fetchChats = async (method, data) => {
+        const asked = count2();
+        const answer = await request2(method, "chats", data);
+        return [answer].flat().map((info) => update(conversation(info.id), info, null, asked));
+      };
+      const connect = () => {
+        keep();
+        start();
+        const connected = new Promise((resolve, reject) => {
+          const settle = (status, { error }) => {
+            if (status === ONLINE) resolve();
+            else if (status === ENDED) reject(error ?? new CSChatError("ENDED", "The connection was ended."));
+            else chat.once("status", settle);
+          };
+          settle(chat.status, {});
+        });
+        connected.catch(() => {
+        });
+        return connected;
+      };
+      const keep = () => {
+        if (kept) return;
+        kept = new AbortController();
+        tending = setInterval(tend, tick);
+        for (const event of "online offline pageshow pagehide visibilitychange".split(" ")) {
+          globalThis.addEventListener?.(event, event === "pagehide" ? outbox._release : check, kept);
+        }
+      };
+      const tend = () => {
+        outbox._tend();
+        auth._tend(tick);
+      };
+      const open = async (attempts) => {
+        const { WebSocket: Socket = WebSocket } = options;
+        const protocols = [];
+        let path = "ws";
+        if (transport === "bearer") {
+          if (attempts) await chat.me();
+          protocols.push(transport, await auth._get());
+        } else {
+          path += "?ticket=" + (await request2("POST", "auth/ws-ticket")).ticket;
+        }
+        return new Socket(new URL(base + path, globalThis.location?.href).href.replace(/^http/, "ws"), protocols);
+      };
+      const onStatus = (status, detail) => {
+        chat.status = status;
+        if (status !== ONLINE) {
+          if (detail.code === TOO_LARGE) outbox._tooLarge();
+          outbox._stop();
+          resuming = false;
+          conversations.forEach(quiet);
+        }
+        if (status === ENDED) {
+          clearInterval(tending);
+          kept?.abort();
+          kept = null;
+          outbox._release();
+          if (detail.reason === "auth") auth._set(null);
+        }
+        chat._emit("status", status, detail);
+      };
+      const repairAll = (some, all) => {
+        some.forEach(repair);
+        resume();
+        if (all) chat._emit("resync");
+      };
+      const resume = () => {
+        if (resuming) return;
+        const next = [...conversations.values()].filter((one) => one._behind && one.following).slice(0, RESUMED_AT_ONCE);
+        for (const one of next) one._behind = false;
+        resuming = next[0] && send("resume", { chats: next.map(({ id, _position }) => ({ chatId: id, afterSeq: _position })) });
+      };
+      const later = (action) => setTimeout(action, ASK_AGAIN * (1 + Math.random()), conversations);
+      const events = {
+        connected() {
+          tend();
+          repairAll(conversations, again);
+          again = true;
+        },
+        resync: (_, known) => repairAll(known ? [known] : conversations, !known),
+        resumed({ chats }) {
+          resuming = false;
+          for (const result of chats) {
+            const known = conversations.get(result.chatId);
+            if (known) resumed(known, result);
+          }
+          resume();
+        },
+        message_ack: (receipt, known) => outbox._stored(receipt, !(known?._position < receipt.seq)),
+        user_status_change(change) {
+          presence.set(change.userId, change.isOnline);
+          chat._emit("presence", change);
+        },
+        error(said) {
+          const error = new CSChatError(said.code, said.message, said);
+          if (outbox._refused(said.clientId, error)) return;
+          resuming = false;
+          if (error.temporary) later(repairAll);
+          else chat._emit("error", error);
+        }
+      };
+      const onEvent = ({ type, data, chatId = data.chatId ?? data.id }) => {
+        events[type]?.(data, conversations.get(chatId));
+        chatEvents[type]?.(conversation(chatId), data);
+      };
+      const request2 = createRequest(base, options.fetch, (refused) => auth._get(refused));
+      const auth = createAuth(options.getToken, request2, onToken);
+      const { _start: start, _stop: stop, _send: send, _check: check } = createConnection(times, open, { onStatus, onEvent });
+      const outbox = createOutbox(options, times, send, {
+        onChange: (entry) => conversation(entry.chatId)._emit("outgoing", entry),
+        onError: (error) => chat._emit("error", error)
       });
-      this._send = this._connection.send;
-      this._outbox = createOutbox({
-        ...this._options,
-        send: this._send,
-        onChange: (entry) => this.conversation(entry.chatId)._say("outgoing", entry),
-        onError: (error) => this._emit("error", error)
+      Object.assign(this, {
+        request: request2,
+        logout,
+        conversation,
+        connect,
+        login: (username, password) => enter("login", { username, password }),
+        register: (fields) => enter("register", fields),
+        me: async () => met(await request2("GET", "users/me")),
+        isOnline: (id) => presence.get(id),
+        chats: (filter) => fetchChats("GET", filter),
+        createChat: async (fields = {}) => (await fetchChats("POST", fields))[0],
+        disconnect: () => stop("disconnect"),
+        _send: send,
+        _count: count2,
+        _later: later,
+        _met: met,
+        _outbox: outbox,
+        // Does something until it succeeds, fails for good, or the connection is ended.
+        async _persist(action) {
+          for (let attempt = 0; ; attempt++) {
+            try {
+              return await action();
+            } catch (error) {
+              if (!error.temporary || chat.status === ENDED) throw error;
+              await new Promise((resolve) => {
+                setTimeout(resolve, backoff(attempt, error));
+              });
+            }
+          }
+        },
+        _resume(one) {
+          one._behind = true;
+          resume();
+        }
       });
-      for (const name of ["me", "users", "setOnline", "availableAgents", "availableCustomers"]) {
-        this[name] = async (argument) => {
-          const users = await this.api[name](argument);
-          for (const user of [users].flat()) this._met(user);
-          return users;
-        };
-      }
-      if (options.token) this._auth.set(options.token, false);
-    }
-    get status() {
-      return this._connection.status;
-    }
-    get token() {
-      return this._auth.token;
-    }
-    get userId() {
-      return this._auth.claims.userID ?? null;
-    }
-    get role() {
-      return this._auth.claims.role ?? null;
+      if (options.token) auth._set(options.token, false);
     }
     get unread() {
       let sum = 0;
-      for (const { info, unread } of this.conversations.values()) if (info?.status !== "archived") sum += unread;
+      this.conversations.forEach(({ info, unread }) => {
+        if (info?.status !== "archived") sum += unread;
+      });
       return sum;
     }
-    // ---- who one is -----------------------------------------------------------
-    async login(username, password) {
-      return this._welcome(await this.api.login(username, password));
-    }
-    async register(fields) {
-      return this._welcome(await this.api.register(fields));
-    }
-    async createUser(fields) {
-      return (await this.api.createUser(fields)).user;
-    }
-    _welcome({ token, user }) {
-      this._auth.set(token);
-      return this._met(user);
-    }
-    async logout() {
-      const { token } = this;
-      this._connection.stop("logout");
-      this._outbox.clear();
-      this._forgetUser();
-      this._auth.set(null);
-      if (token) {
-        await this.api.logout(token).catch((error) => {
-          if (error.status !== 401) throw error;
-        });
-      }
-    }
-    _forgetUser() {
-      this._user = null;
-      this._again = false;
-      this.conversations.clear();
-      this._presence.clear();
-    }
-    _tokenChanged(token) {
-      if (token && this._user !== this.userId) {
-        if (this._user) {
-          this._connection.stop("disconnect");
-          this._forgetUser();
-        }
-        this._user = this.userId;
-        this._outbox.open(this._user);
-      } else if (token) {
-        this._send("auth", { token });
-      }
-      this._emit("token", token);
-    }
-    isOnline(userId) {
-      return this._presence.get(userId);
-    }
-    _met(user) {
-      if (user) this._presence.set(user.id, user.isOnline);
-      return user;
-    }
-    // ---- chats ----------------------------------------------------------------
-    async chats(filter) {
-      const asked = this._tick();
-      return (await this.api.chats(filter)).map((info) => this.conversation(info.id)._update(info, null, asked));
-    }
-    async *allChats({ limit = 200, offset = 0, ...filter } = {}) {
-      const seen = /* @__PURE__ */ new Set();
-      const whole = !offset && !Object.keys(filter).length;
-      for (let page = { length: limit }; page.length === limit; offset += limit) {
-        page = await this.chats({ ...filter, limit, offset });
-        for (const conversation of page) {
-          if (!seen.has(conversation)) yield conversation;
-          seen.add(conversation);
-        }
-      }
-      if (whole) this._missed(seen);
-    }
-    // What a whole list lacks has been archived, or is out of sight: to be asked for.
-    _missed(seen) {
-      for (const conversation of this.conversations.values()) {
-        const { info } = conversation;
-        if (info && info.status !== "archived" && !seen.has(conversation)) conversation._renew("info");
-      }
-    }
-    async createChat(fields) {
-      const asked = this._tick();
-      const info = await this.api.createChat(fields);
-      return this.conversation(info.id)._update(info, null, asked);
-    }
-    conversation(id) {
-      const key = id.toLowerCase();
-      if (!this.conversations.has(key)) this.conversations.set(key, new Conversation(this, key));
-      return this.conversations.get(key);
-    }
-    // Orders what was asked and what was told.
-    _tick() {
-      return ++this._ticks;
-    }
-    _persist(action) {
-      return persist(action, () => this.status !== "ended");
-    }
-    // ---- the connection -------------------------------------------------------
-    connect() {
-      const connected = new Promise((resolve, reject) => {
-        const settle = (status, { error, reason } = {}) => {
-          if (status === "online") resolve();
-          if (status === "ended") reject(error ?? new CSChatError("ENDED", `The connection was ended: ${reason}.`));
-          if (/online|ended/.test(status)) off();
-        };
-        const off = this.on("status", settle);
-        if (this.status === "online") settle("online");
-      });
-      connected.catch(() => {
-      });
-      this._keep();
-      this._connection.start();
-      return connected;
-    }
-    disconnect() {
-      this._connection.stop("disconnect");
-    }
-    // From here to the end: a fresh token in time, the outbox, what the page tells.
-    _keep() {
-      if (this._kept) return;
-      const kept = this._kept = new AbortController();
-      const { signal } = kept;
-      const tend = setInterval(this._outbox.tend, this._options.times.lease / 4);
-      const listen = (events, listener, target = globalThis) => {
-        for (const event of events.split(" ")) target.addEventListener?.(event, listener, { signal });
-      };
-      this._auth.keep(true);
-      listen("online offline pageshow", () => this._connection.check());
-      listen("pagehide", this._outbox.release);
-      listen("visibilitychange", () => this._connection.check(), globalThis.document ?? {});
-      signal.onabort = () => {
-        this._kept = null;
-        clearInterval(tend);
-        this._auth.keep(false);
-      };
-    }
-    async _open() {
-      const { WebSocket = globalThis.WebSocket, transport } = this._options;
-      const url = new URL(this.api.base + "ws", globalThis.location?.href);
-      let protocols = ["bearer", await this._auth.get()];
-      if (transport !== "bearer") {
-        url.searchParams.set("ticket", (await this.api.ticket()).ticket);
-        protocols = [];
-      } else if (this._unsure) {
-        await this.api.me();
-      }
-      this._unsure = true;
-      return new WebSocket(url.href.replace(/^http/, "ws"), protocols);
-    }
-    _statusChanged(status, detail) {
-      if (status === "ended") {
-        this._lost();
-        this._kept?.abort();
-        this._outbox.release();
-        if (detail.reason === "auth") this._auth.set(null);
-      }
-      this._emit("status", status, detail);
-    }
-    _lost(code) {
-      if (code === 4001 || code === 4002) this._auth.refuse();
-      if (code === TOO_LARGE) this._outbox.tooLarge();
-      this._outbox.stop();
-      this._timers.forEach(clearTimeout);
-      this._timers = [];
-      this._resuming = [];
-      for (const conversation of this.conversations.values()) conversation._quiet();
-    }
-    _connected() {
-      this._unsure = false;
-      this._outbox.tend();
-      this._outbox.start();
-      this._repair(this.conversations.values(), this._again);
-      this._again = true;
-    }
-    // Events of these may have been missed, and, if `told`, of others too.
-    _repair(conversations, told) {
-      this._resume(...[...conversations].filter((conversation) => conversation._repair()));
-      if (told) this._emit("resync");
-    }
-    // Asks for what followed chats miss.
-    _resume(...conversations) {
-      for (const conversation of conversations) this._resumes.add(conversation);
-      if (this._resuming.length) return;
-      const next = [...this._resumes].filter(({ _position }) => _position >= 0).slice(0, RESUMED_AT_ONCE);
-      const chats = next.map(({ id, _position }) => ({ chatId: id, afterSeq: _position }));
-      if (!next.length || !this._send("resume", { chats })) return;
-      for (const conversation of next) this._resumes.delete(conversation);
-      this._resuming = next;
-    }
-    // Once more, in a while, if the connection is still there.
-    _later(action) {
-      this._timers.push(setTimeout(action, AGAIN2 * (1 + Math.random())));
-    }
-    // ---- what the server says -------------------------------------------------
-    _event({ type, data, chatId = data.chatId }) {
-      const known = this.conversations.get(chatId);
-      const { userId, isOnline, status, seq } = data;
-      switch (type) {
-        case "connected":
-          return this._connected();
-        case "resync":
-          return this._repair(known ? [known] : this.conversations.values(), !known);
-        case "resumed":
-          return this._resumed(data.chats);
-        case "message_ack":
-          return this._outbox.stored(data, !(known?._position < seq));
-        case "new_message":
-          return this.conversation(chatId)._message(data);
-        case "new_chat":
-          return this.conversation(data.id)._update(data, "new");
-        case "chat_assigned":
-          return this._assigned(this.conversation(chatId), data);
-        case "chat_status_updated":
-          return this.conversation(chatId)._told({ status, isActive: status === "active" }, "status");
-        case "chat_deleted":
-          return known?._gone();
-        case "messages_read":
-          return known?._read(data);
-        case "user_typing":
-          return known?._typing(userId, data.isTyping);
-        case "user_status_change":
-          this._presence.set(userId, isOnline);
-          return this._emit("presence", { userId, isOnline });
-        case "error":
-          return this._refused(data);
-      }
-    }
-    _assigned(conversation, { agentId, agent }) {
-      this._met(agent);
-      if (this.role !== "agent" || !agentId || agentId === this.userId) {
-        return conversation._told({ agentId, agent }, "assigned");
-      }
-      conversation._note({ agentId, agent });
-      conversation._gone();
-    }
-    _resumed(chats) {
-      const again = chats.filter((result) => this.conversations.get(result.chatId)?._resumed(result));
-      this._resuming = [];
-      if (again.length) this._later(() => this._resume(...again.map(({ chatId }) => this.conversation(chatId))));
-      this._resume();
-    }
-    _refused({ replyTo, code, message, field, clientId }) {
-      const error = new CSChatError(code, message, { field });
-      if (this._outbox.refused(clientId, error)) return;
-      if (replyTo === "resume" || replyTo === "mark_read") {
-        this._resuming = [];
-        if (error.temporary) return this._later(() => this._repair(this.conversations.values()));
-      }
-      this._emit("error", error);
-    }
   };
-  return __toCommonJS(cs_chat_exports);
+
+  // build.js
+  globalThis.CSChat = { CSChat, CSChatError, Conversation, Emitter };
 })();

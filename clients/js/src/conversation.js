@@ -1,255 +1,65 @@
 // One chat: its messages in order, who writes, what is read, what is on its way.
-// What begins with _ is not for users.
+// The class is what users see; what happens to a chat is in the functions below it.
 
 import { Emitter } from './emitter.js';
-import { Timeline } from './timeline.js';
+import { FULL_PAGE, PAGE, TYPING_EVERY } from './numbers.js';
 
-const PAGE = 50;
-const FILL = 200;           // messages a request, the server's limit
-const TYPING_EVERY = 2500;  // ms; of many in 3 s the server takes the first
+const NOT_FOUND = 'CHAT_NOT_FOUND';
 
 export class Conversation extends Emitter {
   info = null;
   messages = [];
+  lastMessage = null;
   lastSeq = 0;
   readSeq = 0;
+  unread = 0;
   reads = new Map();
   typing = new Set();
-  following = false;
-  _timeline = new Timeline();
-  _doing = {};   // what _once() does at the moment
+  _position;           // all messages up to this `seq` are there, of a chat that is followed
+  _early = new Map();  // what came before those in between
+  _doing = {};   // what once() does at the moment
+  _behind;       // it is to be resumed
   _typed = 0;
-  _marked = 0;
-  _heard;       // the last `seq` that was told
-  _toldAt = 0;  // the tick of the last event about `info`
+  _marked;
+  _heard;        // the last `seq` that was told
+  _told;         // what events said of `info`
+  _toldAt;       // the count at the last of them
 
-  constructor(chat, id) {
+  constructor(client, id) {
     super();
     this.id = id;
-    this._chat = chat;
+    this._client = client;
   }
 
-  get lastMessage() {
-    return this.messages.at(-1) ?? this.info?.lastMessage ?? null;
-  }
-  get unread() {
-    return Math.max(0, this.lastSeq - this.readSeq);
-  }
   get pending() {
-    return this._chat._outbox.of(this.id);
+    return this._client._outbox._of(this.id);
+  }
+  get following() {
+    return this._position >= 0;
   }
   get hasEarlier() {
     return this.messages[0]?.seq > 1;
   }
 
-  // ---- following ------------------------------------------------------------
-
   async follow() {
-    this.following = true;
-    if (this._position === undefined) {
-      await this._load().catch((error) => {
-        this.following = false;
-        throw error;
-      });
-    }
+    if (!this.following) await load(this);
     return this;
   }
 
   unfollow() {
-    if (this.following) this._chat._send('leave_chat', { chatId: this.id });
-    this.following = false;
-    this.messages = [];
-    this._timeline = new Timeline();
-    this._doing = {};
+    if (this.following) this._send('leave_chat');
+    forget(this);
   }
-
-  // Does a thing once at a time: who asks meanwhile gets the same.
-  _once(name, action) {
-    const doing = this._doing;
-    return (doing[name] ??= action().finally(() => { delete doing[name]; }));
-  }
-
-  // The newest messages, and from then on what comes.
-  _load() {
-    return this._once('loading', async () => {
-      const timeline = this._timeline = new Timeline();
-      const messages = await this._fetch();
-
-      if (timeline !== this._timeline) return;
-      this.messages = messages;
-      for (const message of messages) this._seen(message);
-      this._changed('reset');
-      this._show(timeline.reset(messages.at(-1)?.seq ?? 0));
-      this._chat._resume(this);
-    });
-  }
-
-  // All after what is there, by pages.
-  async _fill() {
-    const timeline = this._timeline;
-
-    for (let page = [0]; page.length && timeline === this._timeline;) {
-      page = await this._persist((api) => api.messages(this.id, { after: timeline.position, limit: FILL }));
-      if (timeline === this._timeline) for (const message of page) this._show(timeline.take(message));
-    }
-  }
-
-  // What a `resume` is to begin after; undefined while that is not known.
-  get _position() {
-    return this.following ? this._timeline.position : undefined;
-  }
-
-  _noteGap() {
-    if (this._timeline.gap && !this._doing.filling) this._chat._resume(this);
-  }
-
-  // After a break: whether there is something to resume.
-  _repair() {
-    this._quiet();
-    this._markAgain();
-    if (this.following && this._position === undefined) this._try(this._load());
-    return this.following;
-  }
-
-  // What `resumed` says of it: whether to ask again.
-  _resumed({ error, recovered, lastSeq, toSeq, status, agentId }) {
-    if (error === 'CHAT_NOT_FOUND') this._gone();
-    if (error) return this.following;
-    if (lastSeq < this._position) this._try(this._load());  // the server was set back
-    else if (!recovered || toSeq > this._position) {
-      this._try(this._once('filling', () => this._fill()).then(() => this._noteGap()));
-    }
-    if (recovered && (status !== this.info?.status || agentId !== this.info?.agentId)) this._renew('info');
-  }
-
-  // ---- events ---------------------------------------------------------------
-
-  _message(message) {
-    if (this.following) this._show(this._timeline.take(message));
-    else if (!(message.seq <= this._heard)) this._tell(message);
-    this._noteGap();
-  }
-
-  _show(messages) {
-    for (const message of messages) {
-      this.messages.push(message);
-      this._tell(message);
-    }
-  }
-
-  _tell(message) {
-    if (message.seq >= this.lastSeq) this._note({ lastSeq: message.seq, lastMessage: message });
-    this._counting(() => {
-      this._seen(message);
-      this._typing(message.senderId, false);
-      this._say('message', message);
-    });
-    if (!this.info) this._renew('new');
-  }
-
-  // What a message says beside itself: who writes has read, and ours has arrived.
-  _seen(message) {
-    this._heard = message.seq;
-    this.lastSeq = Math.max(this.lastSeq, message.seq);
-    this._hasRead(message.senderId, message.seq);
-    if (message.senderId === this._chat.userId) this._chat._outbox.stored(message, true);
-  }
-
-  _hasRead(userId, seq) {
-    if (userId === this._chat.userId) this.readSeq = Math.max(this.readSeq, seq);
-    else this.reads.set(userId, Math.max(this.reads.get(userId) ?? 0, seq));
-  }
-
-  _read({ userId, seq }) {
-    this._counting(() => {
-      this._hasRead(userId, seq);
-      this._say('read', { userId, seq });
-    });
-  }
-
-  _typing(userId, isTyping) {
-    if (isTyping === this.typing.has(userId)) return;
-    this.typing[isTyping ? 'add' : 'delete'](userId);
-    this._say('typing', { userId, isTyping });
-  }
-
-  // Nobody is known to write any more.
-  _quiet() {
-    for (const userId of this.typing) this._typing(userId, false);
-  }
-
-  // The chat as an answer or event has it.  `asked` is the tick of the question:
-  // events since then know better.
-  _update(info, change, asked = this._toldAt = this._chat._tick()) {
-    const { status, isActive, agentId, agent } = this.info ?? info;
-
-    this._counting(() => {
-      this.info = { ...this.info, ...info, ...asked < this._toldAt && { status, isActive, agentId, agent } };
-      this._heard ??= info.lastSeq;
-      this.lastSeq = Math.max(this.lastSeq, info.lastSeq);
-      this._hasRead(this._chat.userId, info.lastSeq - (info.unreadCount ?? info.lastSeq));
-    });
-    this._chat._met(info.customer);
-    this._chat._met(info.agent);
-    if (change) this._changed(change);
-    return this;
-  }
-
-  // Something of the chat was told by an event.
-  _told(fields, change) {
-    this._toldAt = this._chat._tick();
-    if (!this.info) return this._renew('new');
-    this._note(fields);
-    this._changed(change);
-  }
-
-  _note(fields) {
-    if (this.info) Object.assign(this.info, fields);
-  }
-
-  _gone() {
-    this.following = false;  // there is nothing to leave
-    this.unfollow();
-    if (this._chat.conversations.delete(this.id)) this._changed('gone');
-  }
-
-  _changed(change) {
-    for (const emitter of [this, this._chat]) emitter._emit('chat', this, change);
-  }
-
-  _say(event, payload) {
-    for (const emitter of [this, this._chat]) emitter._emit(event, payload, this);
-  }
-
-  _counting(action) {
-    const before = this.unread;
-
-    action();
-    if (this.unread !== before) this._say('unread', this.unread);
-  }
-
-  _renew(change) {
-    this._try(this._once('renewing', () => this._fetch(change)));
-  }
-
-  // Nobody awaits it.  That a chat is gone, `chat` has told.
-  _try(promise) {
-    promise.catch((error) => {
-      if (error.code !== 'CHAT_NOT_FOUND') this._chat._emit('error', error);
-    });
-  }
-
-  // ---- what the user does ---------------------------------------------------
 
   send(content, { type = 'text' } = {}) {
     this._typed = 0;
-    return this._chat._outbox.add(this.id, content, type);
+    return this._client._outbox._add(this.id, content, type);
   }
   retry(clientId) {
-    this._chat._outbox.retry(clientId);
+    this._client._outbox._retry(clientId);
   }
   discard(clientId) {
-    this._chat._outbox.discard(clientId);
+    this._client._outbox._discard(clientId);
   }
 
   sendTyping(isTyping = true) {
@@ -257,26 +67,20 @@ export class Conversation extends Emitter {
 
     if (isTyping ? now - this._typed < TYPING_EVERY : !this._typed) return;
     this._typed = isTyping ? now : 0;
-    this._chat._send(isTyping ? 'typing_start' : 'typing_stop', { chatId: this.id });
+    this._send(isTyping ? 'typing_start' : 'typing_stop', {}, true);
   }
 
   markRead(seq = this.lastSeq) {
-    this._counting(() => {
-      if (seq <= this.readSeq) return;
-      this.readSeq = this._marked = seq;
-      this._markAgain();
-    });
-  }
-
-  // Marks are not answered: after a break the last one is sent again.
-  _markAgain() {
-    if (this._marked) this._chat._send('mark_read', { chatId: this.id, seq: this._marked });
+    if (seq <= this.readSeq) return;
+    this.readSeq = this._marked = seq;
+    markAgain(this);
+    count(this);
   }
 
   loadEarlier(limit = PAGE) {
-    return this._once('earlier', async () => {
+    return once(this, 'earlier', async () => {
       const [first] = this.messages;
-      const page = this.hasEarlier ? await this._chat.api.messages(this.id, { before: first.seq, limit }) : [];
+      const page = this.hasEarlier ? await pageOf(this, { before: first.seq, limit }) : [];
 
       if (first !== this.messages[0]) return [];
       this.messages.unshift(...page);
@@ -285,57 +89,222 @@ export class Conversation extends Emitter {
   }
 
   async* history({ before, limit = PAGE } = {}) {
-    for (let page = [{}]; page.length && page[0].seq !== 1; before = page[0]?.seq) {
-      page = await this._chat.api.messages(this.id, { before, limit });
-      yield* page.slice().reverse();
-    }
+    do {
+      const page = await pageOf(this, { before, limit });
+      yield* page.reverse();
+      before = page.at(-1)?.seq;
+    } while (before > 1);
   }
 
-  refresh() {
-    return this._ask((api) => api.chat(this.id));
-  }
-  take() {
-    return this.assign(this._chat.userId);
-  }
-  assign(agentId) {
-    return this._ask((api) => api.assign(this.id, agentId));
-  }
-  close() {
-    return this._ask((api) => api.setStatus(this.id, 'closed'));
-  }
-  reopen() {
-    return this._ask((api) => api.setStatus(this.id, 'active'));
-  }
-  archive() {
-    return this._ask((api) => api.archive(this.id));
-  }
-  unarchive() {
-    return this._ask((api) => api.unarchive(this.id));
-  }
-  async delete() {
-    await this._chat.api.deleteChat(this.id);
-    this._gone();
+  async refresh() {
+    await ask(this);
+    return this;
   }
 
-  // A request that answers with the chat.
-  async _ask(request, change) {
-    const asked = this._chat._tick();
-    const { messages, ...info } = await request(this._chat.api);
-    return this._update(info, change, asked);
+  _assigned({ agentId, agent }) {
+    this._client._met(agent);
+    told(this, { agentId, agent }, 'assigned');
   }
 
-  // The chat for as long as it takes: its newest messages.
-  async _fetch(change) {
-    let answer;
+  _send(type, data, unanswered) {
+    this._client._send(type, { chatId: this.id, ...data }, unanswered);
+  }}
 
-    await this._ask(async () => (answer = await this._persist((api) => api.chat(this.id))), change);
-    return answer.messages;
-  }
+// ---- following ------------------------------------------------------------------
 
-  _persist(request) {
-    return this._chat._persist(() => request(this._chat.api)).catch((error) => {
-      if (error.code === 'CHAT_NOT_FOUND') this._gone();
-      throw error;
-    });
+const forget = (chat) => {
+  chat.messages = [];
+  chat._position = undefined;
+  chat._early.clear();
+  chat._doing = {};  // and what it does comes to nothing
+};
+
+// Does a thing for as long as it takes, and once at a time: who asks meanwhile gets
+// the same.
+const once = ({ _client, _doing }, name, action) =>
+  (_doing[name] ??= _client._persist(action).finally(() => { delete _doing[name]; }));
+
+// The newest messages, and from then on what comes.
+const load = (chat) => once(chat, 'load', async () => {
+  const { _doing } = chat;
+  const messages = await ask(chat);
+
+  if (_doing !== chat._doing) return;
+  chat.messages = messages;
+  chat._position = chat.lastSeq = messages.at(-1)?.seq ?? 0;
+  chat._early.clear();
+  for (const message of messages) seen(chat, message);
+  changed(chat, 'reset');
+  chat._client._resume(chat);
+});
+
+// All after what is there, by pages.
+const fill = (chat) => once(chat, 'fill', async () => {
+  const { _doing } = chat;
+  let page;
+
+  do {
+    page = await pageOf(chat, { after: chat._position, limit: FULL_PAGE });
+    for (const message of page) show(chat, message);
+  } while (page.length && _doing === chat._doing);
+});
+
+// After a break.
+export const repair = (chat) => {
+  chat._behind = true;
+  quiet(chat);
+  markAgain(chat);
+};
+
+// What `resumed` says of it.
+export const resumed = (chat, { error, recovered, lastSeq, status, agentId }) => {
+  if (error === NOT_FOUND) gone(chat);
+  else if (error) chat._client._later(() => chat._client._resume(chat));
+  else if (recovered) {
+    if (status !== chat.info.status || agentId !== chat.info.agentId) renew(chat, 'info');
+  } else unawaited(chat, lastSeq < chat._position ? load(chat) : fill(chat));  // it may have been set back
+};
+
+// ---- what the server tells --------------------------------------------------------
+
+const take = (chat, message) => {
+  if (chat._doing.load) return;  // it will be there, or be asked for
+  if (chat.following) show(chat, message);
+  else if (!(message.seq <= chat._heard)) tell(chat, message);
+  if (chat._early.size) chat._client._resume(chat);  // something is missing before it
+};
+
+// In order, each once: those that come next now.
+const show = (chat, message) => {
+  if (message.seq > chat._position) chat._early.set(message.seq, message);
+  while ((message = chat._early.get(chat._position + 1))) {
+    chat._early.delete(++chat._position);
+    chat.messages.push(message);
+    tell(chat, message);
   }
-}
+};
+
+const tell = (chat, message) => {
+  seen(chat, message);
+  typing(chat, { userId: message.senderId, isTyping: false });
+  chat._emit('message', message, chat);
+  if (!chat.info) renew(chat, 'new');
+};
+
+// What a message says beside itself: who writes has read, and ours has arrived.
+const seen = (chat, message) => {
+  const { seq, senderId } = message;
+
+  chat._heard = seq;
+  newest(chat, seq, message);
+  hasRead(chat, senderId, seq);
+  if (senderId === chat._client.userId) chat._client._outbox._stored(message, true);
+};
+
+const newest = (chat, seq, message) => {
+  if (seq < chat.lastSeq) return;
+  chat.lastSeq = seq;
+  chat.lastMessage = message;
+};
+
+const hasRead = (chat, userId, seq) => {
+  if (userId === chat._client.userId) chat.readSeq = Math.max(chat.readSeq, seq);
+  else chat.reads.set(userId, Math.max(chat.reads.get(userId) ?? 0, seq));
+  count(chat);
+};
+
+const typing = (chat, change) => {
+  const { userId, isTyping } = change;
+
+  if (isTyping === chat.typing.has(userId)) return;
+  chat.typing[isTyping ? 'add' : 'delete'](userId);
+  chat._emit('typing', change, chat);
+};
+
+// Nobody is known to write any more.
+export const quiet = (chat) => {
+  for (const userId of chat.typing) typing(chat, { userId, isTyping: false });
+};
+
+// The chat as an answer or event has it.  `asked` is the count at the question:
+// events since then know better.
+export const update = (chat, info, change = 'new', asked) => {
+  chat.info = { ...chat.info, ...info, ...asked < chat._toldAt && chat._told };
+  newest(chat, info.lastSeq, info.lastMessage);
+  hasRead(chat, chat._client.userId, info.lastSeq - (info.unreadCount ?? info.lastSeq));
+  [info.customer, info.agent].forEach(chat._client._met);
+  if (change) changed(chat, change);
+  return chat;
+};
+
+// Something of the chat was told by an event.
+const told = (chat, fields, change) => {
+  chat._told = { ...chat._told, ...fields };
+  chat._toldAt = chat._client._count();
+  if (!chat.info) return renew(chat, 'new');
+  Object.assign(chat.info, fields);
+  changed(chat, change);
+};
+
+export const gone = (chat) => {
+  forget(chat);
+  if (chat._client.conversations.delete(chat.id)) changed(chat, 'gone');
+};
+
+const changed = (chat, change) => chat._emit('chat', chat, change);
+
+const count = (chat) => {
+  const unread = Math.max(0, chat.lastSeq - chat.readSeq);
+
+  if (unread === chat.unread) return;
+  chat.unread = unread;
+  chat._emit('unread', unread, chat);
+};
+
+// Marks are not answered: after a break the last one is sent again.
+const markAgain = (chat) => {
+  if (chat._marked) chat._send('mark_read', { seq: chat._marked }, true);
+};
+
+// The events about one chat.
+export const chatEvents = {
+  new_message: take,
+  new_chat: update,
+  chat_assigned: (chat, change) => chat._assigned(change),
+  chat_status_updated: (chat, { status }) => told(chat, { status, isActive: status === 'active' }, 'status'),
+  chat_deleted: gone,
+  messages_read(chat, mark) {
+    hasRead(chat, mark.userId, mark.seq);
+    chat._emit('read', mark, chat);
+  },
+  user_typing: typing,
+};
+
+// ---- requests ---------------------------------------------------------------------
+
+// A chat that is not there any more is gone.
+export const request = (chat, method, path, data) =>
+  chat._client.request(method, `chats/${chat.id}${path}`, data).catch((error) => {
+    if (error.code === NOT_FOUND) gone(chat);
+    throw error;
+  });
+
+const pageOf = (chat, range) => request(chat, 'GET', '/messages', range);
+
+// A request that is answered with the chat, and perhaps its newest messages.
+export const ask = async (chat, change = null, answer = request(chat, 'GET', '')) => {
+  const asked = chat._client._count();
+  const { messages, ...info } = await answer;
+
+  update(chat, info, change, asked);
+  return messages;
+};
+
+export const renew = (chat, change) => unawaited(chat, once(chat, 'renew', () => ask(chat, change)));
+
+// That a chat is gone, `chat` has told.
+const unawaited = (chat, promise) => {
+  promise.catch((error) => {
+    if (error.code !== NOT_FOUND) chat._client._emit('error', error);
+  });
+};

@@ -1,7 +1,9 @@
-// Listeners by event.  What one of them throws disturbs neither the others nor us.
+// Listeners by event.  What one of them throws disturbs neither the others nor us:
+// it ends as the rejection of a promise that nobody awaits, which is reported.
 
 export class Emitter {
   _listeners = {};
+  _client;  // hears it too, where there is one
 
   on(event, listener) {
     (this._listeners[event] ??= new Set()).add(listener);
@@ -21,12 +23,7 @@ export class Emitter {
   }
 
   _emit(event, ...args) {
-    for (const listener of [...this._listeners[event] ?? []]) {
-      try {
-        listener(...args);
-      } catch (error) {
-        queueMicrotask(() => { throw error; });
-      }
-    }
+    for (const listener of [...this._listeners[event] ?? []]) (async () => listener(...args))();
+    this._client?._emit(event, ...args);
   }
 }

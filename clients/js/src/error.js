@@ -1,9 +1,12 @@
 // What went wrong, by the server's codes and a few of ours.
 
 export class CSChatError extends Error {
+  name = 'CSChatError';
+  status = 0;
+
   constructor(code, message, more) {
     super(message);
-    Object.assign(this, { name: 'CSChatError', code, status: 0, ...more });
+    Object.assign(this, { code }, more);
   }
 
   // Whether the same again may succeed.
@@ -11,3 +14,5 @@ export class CSChatError extends Error {
     return /^(NETWORK|RATE|BACKEND)/.test(this.code) || this.status === 429 || this.status > 501;
   }
 }
+
+export const unreachable = () => new CSChatError('NETWORK', 'The server can\'t be reached.');

@@ -9,108 +9,116 @@
 
 import { backoff } from './backoff.js';
 import { CSChatError } from './error.js';
+import { SEND_AGAIN } from './numbers.js';
 
-const AGAIN = 1000;  // ms, the first wait after a refusal that may pass
+const QUEUED = 'queued';
+const SENDING = 'sending';
+const FAILED = 'failed';
 
 // send(type, data): whether it went out; onChange(entry); onError(error)
-export function createOutbox({ storage = pageStorage(), prefix = 'cs-chat', times, send, onChange, onError }) {
+export function createOutbox({ storage = pageStorage(), prefix = 'cs-chat' }, times, send, { onChange, onError }) {
   const me = unique();
-  const waiting = new Map();  // clientId → who awaits it
-  const flying = new Map();   // chatId → { entry, attempts, timer }
+  const waiting = new Map();  // clientId → what ends the promise
+  const flights = new Map();  // entry → timer
   let entries = [];           // in the order of sending
+  let refusals = 0;           // since one was stored
   let user;
 
   const find = (clientId) => entries.find((entry) => entry.clientId === clientId);
-  const mine = () => `${prefix}:${user}:`;
 
-  // The keys of this user.
+  // The keys of this user; sorted, the oldest instance is the first.
+  const keyOf = (instance) => `${prefix}:${user}:${instance}`;
   const keys = () => Array.from({ length: storage?.length ?? 0 }, (_, i) => storage.key(i))
-    .filter((key) => key?.startsWith(mine()));
+    .filter((key) => key?.startsWith(keyOf(''))).sort();
 
-  function save(until = Date.now() + times.lease) {
+  const save = (until = Date.now() + times.lease) => {
     const unsent = entries.filter(({ state }) => state !== 'sent');
 
     try {
-      if (!user) return;
-      if (unsent.length) storage?.setItem(mine() + me, JSON.stringify({ until, entries: unsent }));
-      else storage?.removeItem(mine() + me);
+      if (user && unsent.length) storage?.setItem(keyOf(me), JSON.stringify({ until, entries: unsent }));
+      else storage?.removeItem(keyOf(me));
     } catch (error) {  // it is full: the messages are sent all the same
       onError(new CSChatError('STORAGE', error.message));
     }
-  }
+  };
 
-  // What stands under a key, if its lease has run out.
-  function left(key) {
+  // Takes what stands under a key, if its lease has run out.
+  const take = (key) => {
     try {
       const { until, entries: old } = JSON.parse(storage.getItem(key));
-      return until < Date.now() && old;
+      if (until > Date.now()) return [];
+      storage.removeItem(key);
+      return old.filter(({ clientId }) => !find(clientId));
     } catch {
-      return [];
+      return [];  // it is not ours
     }
-  }
+  };
 
-  function adopt() {
-    const news = [];
+  const adopt = () => {
+    const adopted = keys().flatMap(take);
 
-    for (const key of keys()) {
-      const old = left(key);
-      if (old) storage.removeItem(key);
-      if (old) news.push(...old.filter(({ clientId }) => !find(clientId)));
-    }
-    for (const entry of news) entry.state = entry.error ? 'failed' : 'queued';
-    entries = [...news, ...entries].sort((a, b) => a.createdAt - b.createdAt);
+    entries = [...adopted, ...entries];
     save();
-    for (const entry of news) change(entry, entry.state);
-  }
+    for (const entry of adopted) change(entry, entry.error ? FAILED : QUEUED);
+    entries.forEach(pump);
+  };
 
-  function change(entry, state) {
+  const change = (entry, state) => {
     entry.state = state;
+    if (state !== SENDING) save();
     onChange(entry);
-    if (state !== 'sending') pump(entry.chatId);
-  }
+    if (state !== SENDING) pump(entry);
+  };
 
-  // Sends the next of a chat, if none is on its way.
-  function pump(chatId) {
-    const entry = entries.find((e) => e.chatId === chatId && e.state === 'queued');
-    if (entry && !flying.has(chatId)) fly({ entry, attempts: 0 });
-  }
+  // Sends the next of a chat, unless it is on its way.
+  const pump = ({ chatId }) => {
+    const next = entries.find((entry) => entry.chatId === chatId && /queued|sending/.test(entry.state));
+    if (next?.state === QUEUED) fly(next);
+  };
 
-  function fly(flight) {
-    const { clientId, chatId, content, type, state } = flight.entry;
+  const fly = (entry) => {
+    const { clientId, chatId, content, type, state } = entry;
 
     if (!send('send_message', { chatId, content, messageType: type, clientId })) return;
-    flying.set(chatId, flight);
-    flight.timer = setTimeout(fly, times.answer, flight);
-    if (state !== 'sending') change(flight.entry, 'sending');
-  }
+    again(entry, times.answer);
+    if (state !== SENDING) change(entry, SENDING);
+  };
+
+  // It is on its way, and sent again in a while.
+  const again = (entry, ms) => {
+    land(entry);
+    flights.set(entry, setTimeout(fly, ms, entry));
+  };
+
+  const land = (entry) => {
+    clearTimeout(flights.get(entry));
+    flights.delete(entry);
+  };
 
   // It is stored, refused or given up: `outcome` is a receipt or an error.
-  function finish(clientId, state, outcome, keep) {
+  const finish = (clientId, state, outcome, keep) => {
     const entry = find(clientId);
-    const flight = flying.get(entry?.chatId);
+    const { code, message } = outcome;
 
-    waiting.get(clientId)?.[outcome instanceof Error ? 'reject' : 'resolve'](outcome);
+    waiting.get(clientId)?.(code ? Promise.reject(outcome) : outcome);
     waiting.delete(clientId);
     if (!entry) return;
-    if (flight?.entry === entry) {
-      clearTimeout(flight.timer);
-      flying.delete(entry.chatId);
-    }
-    if (state === 'failed') entry.error = { code: outcome.code, message: outcome.message };
-    if (!keep) entries = entries.filter((e) => e !== entry);
-    entry.state = state;
-    save();
+    land(entry);
+    if (state === FAILED) entry.error = { code, message };
+    if (!keep) entries = entries.filter((other) => other !== entry);
     change(entry, state);
-  }
+  };
+
+  const fail = (entry, error) => finish(entry.clientId, FAILED, error, true);
 
   const outbox = {
-    // Of one chat, or all.
-    of: (chatId) => entries.filter((entry) => !chatId || entry.chatId === chatId),
+    // Those of a chat.
+    _of: (chatId) => entries.filter((entry) => entry.chatId === chatId),
 
     // Whose they are; those that were added before that was known are theirs.
-    open(owner) {
+    _open(owner) {
       if (user) {
-        outbox.release();
+        save(0);
         entries = [];
       }
       user = owner;
@@ -118,83 +126,67 @@ export function createOutbox({ storage = pageStorage(), prefix = 'cs-chat', time
     },
 
     // Ends when the message is stored, or refused.
-    add(chatId, content, type) {
-      const createdAt = Math.max(Date.now(), (entries.at(-1)?.createdAt ?? 0) + 1);
-      const entry = { clientId: unique(), chatId, content, type, createdAt };
-      const promise = new Promise((resolve, reject) => { waiting.set(entry.clientId, { resolve, reject }); });
+    _add(chatId, content, type) {
+      const entry = { clientId: unique(), chatId, content, type, createdAt: Date.now() };
+      const promise = new Promise((resolve) => { waiting.set(entry.clientId, resolve); });
 
       promise.catch(() => {});  // need not be awaited
       entries.push(entry);
-      entry.state = 'queued';
-      save();
-      change(entry, 'queued');
+      change(entry, QUEUED);
       return promise;
     },
 
     // An ack, or the message itself; `shown`: it is among the messages.
-    stored({ clientId, id, chatId, seq, timestamp }, shown) {
-      finish(clientId, 'sent', { id, chatId, clientId, seq, timestamp }, !shown);
+    _stored(receipt, shown) {
+      refusals = 0;
+      finish(receipt.clientId, 'sent', receipt, !shown);
     },
 
     // Whether the error is about a message of ours.
-    refused(clientId, error) {
+    _refused(clientId, error) {
       const entry = find(clientId);
-      const flight = flying.get(entry?.chatId);
 
-      if (!entry) return false;
-      if (!error.temporary) {
-        finish(clientId, 'failed', error, true);
-      } else if (flight?.entry === entry) {
-        clearTimeout(flight.timer);
-        flight.timer = setTimeout(fly, AGAIN + backoff(flight.attempts++), flight);
-      }
+      if (!entry) return;
+      if (!error.temporary) fail(entry, error);
+      else again(entry, SEND_AGAIN + backoff(refusals++, error));
       return true;
     },
 
     // The server hung up as a message was too large for it: not for ever.
-    tooLarge() {
-      const [largest] = [...flying.values()].map(({ entry }) => entry)
-        .sort((a, b) => b.content.length - a.content.length);
-      if (largest) outbox.refused(largest.clientId, new CSChatError('PAYLOAD_TOO_LARGE', 'The message is too large.'));
+    _tooLarge() {
+      const [largest] = [...flights.keys()].sort((a, b) => b.content.length - a.content.length);
+      if (largest) fail(largest, new CSChatError('PAYLOAD_TOO_LARGE', 'It is too large.'));
     },
 
-    retry(clientId) {
+    _retry(clientId) {
       const entry = find(clientId);
-      if (entry?.state !== 'failed') return;
+      if (!entry?.error) return;
       delete entry.error;
-      save();
-      change(entry, 'queued');
+      change(entry, QUEUED);
     },
 
-    discard(clientId, code = 'DISCARDED') {
-      finish(clientId, 'discarded', new CSChatError(code, 'The message was given up.'));
-    },
-
-    // There is a connection: everything goes out, or goes out again.
-    start() {
-      for (const { chatId } of entries) pump(chatId);
+    _discard(clientId, code = 'DISCARDED') {
+      finish(clientId, 'discarded', new CSChatError(code, 'It was given up.'));
     },
 
     // The connection is gone.
-    stop() {
-      const broken = [...flying.values()];
-
-      flying.clear();
-      for (const { entry, timer } of broken) {
-        clearTimeout(timer);
-        change(entry, 'queued');
+    _stop() {
+      for (const entry of [...flights.keys()]) {
+        land(entry);
+        change(entry, QUEUED);
       }
     },
 
-    // To be called from time to time: prolongs the lease, takes what others left.
-    tend: adopt,
+    // To be called from time to time, and when there is a connection: prolongs the
+    // lease, takes what others left, sends what waits.
+    _tend: adopt,
 
     // This page goes away: whoever comes next may have them.
-    release: () => save(0),
+    _release: () => save(0),
 
     // Forgets all of this user's, those of other tabs too.
-    clear() {
-      for (const { clientId } of entries) outbox.discard(clientId, 'ENDED');
+    _clear() {
+      for (const { clientId } of entries) outbox._discard(clientId, 'ENDED');
       for (const key of keys()) storage.removeItem(key);
       user = null;
     },
@@ -204,12 +196,12 @@ export function createOutbox({ storage = pageStorage(), prefix = 'cs-chat', time
 
 // A name that no other message or instance of this user has; no secret.
 function unique() {
-  return [Date.now(), Math.random(), Math.random()].map((n) => n.toString(36).replace('0.', '')).join('-');
+  return [Date.now(), Math.random(), Math.random()].join('-');
 }
 
-// The page's localStorage, unless it is denied.
+// The page's localStorage, where there is one and it is not denied.
 function pageStorage() {
   try {
-    return globalThis.document && globalThis.localStorage;
+    return document && localStorage;
   } catch {}
 }

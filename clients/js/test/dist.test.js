@@ -2,13 +2,14 @@
 // does the same; the types name what there is.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { execFileSync } from 'node:child_process';
+import * as agents from '../src/agent.js';
 import * as source from '../src/cs-chat.js';
 import { next, startServer, until, WebSocket } from './server.js';
 import { storage } from './storage.js';
@@ -16,7 +17,9 @@ import { storage } from './storage.js';
 const at = (path) => fileURLToPath(new URL('../' + path, import.meta.url));
 const read = (path) => readFileSync(at(path));
 const esbuild = await import('esbuild').catch(() => null);
-const files = ['cs-chat.js', 'cs-chat.min.js', 'cs-chat.global.js', 'cs-chat.global.min.js'];
+const suffixes = ['.js', '.min.js', '.global.js', '.global.min.js'];
+const modules = [['cs-chat', source, 'cs-chat.d.ts'], ['cs-chat-agent', agents, 'agent.d.ts']];
+const files = modules.flatMap(([name]) => suffixes.map((suffix) => name + suffix));
 
 // What a page has after a plain script.
 const script = (path) => new Function(`${read(path)}; return CSChat;`)();
@@ -28,25 +31,34 @@ test('a build gives the same bytes', { skip: !esbuild && 'esbuild is not install
   rmSync(dir, { recursive: true });
 });
 
-test('it is small', () => {
-  for (const file of files.filter((name) => name.includes('.min.'))) {
-    const bytes = read('dist/' + file);
-    assert.ok(gzipSync(bytes, { level: 9 }).length < 8 * 1024, `${file}, compressed`);
-    assert.ok(bytes.length < 19 * 1024, file);
+test('the client is below 12 KB, minified, and what agents need beside it is not in it', () => {
+  for (const [file, limit] of [['cs-chat', 12 * 1024], ['cs-chat-agent', 15 * 1024]]) {
+    for (const suffix of ['.min.js', '.global.min.js']) {
+      const bytes = read('dist/' + file + suffix);
+      assert.ok(bytes.length < limit, `${file}${suffix} has ${bytes.length} bytes`);
+      assert.ok(gzipSync(bytes, { level: 9 }).length < limit / 2, `${file}${suffix}, compressed`);
+    }
   }
 });
 
 test('everything is exported everywhere, under the names that the types say', async () => {
-  const names = Object.keys(source).sort();
-  const types = read('cs-chat.d.ts').toString();
-  assert.deepEqual(names, ['Api', 'CSChat', 'CSChatError', 'Conversation', 'Emitter']);
-  for (const file of files) {
-    const made = file.includes('global') ? script('dist/' + file) : await import(at('dist/' + file));
-    assert.deepEqual(Object.keys(made).sort(), names, file);
+  assert.deepEqual(Object.keys(source).sort(), ['CSChat', 'CSChatError', 'Conversation', 'Emitter']);
+  assert.deepEqual(Object.keys(agents).sort(), ['AgentChat', 'AgentConversation', 'Api', ...Object.keys(source)].sort());
+  for (const [name, exported] of modules) {
+    for (const suffix of suffixes) {
+      const file = name + suffix;
+      const made = file.includes('global') ? script('dist/' + file) : await import(at('dist/' + file));
+      assert.deepEqual(Object.keys(made).sort(), Object.keys(exported).sort(), file);
+    }
   }
 
   const chat = new source.CSChat({ storage: null });
-  const has = { CSChat: chat, Conversation: chat.conversation('x'), Api: chat.api, Emitter: new source.Emitter() };
+  const agent = new agents.AgentChat({ storage: null });
+  const has = {
+    CSChat: chat, Conversation: chat.conversation('x'), Emitter: new source.Emitter(),
+    AgentChat: agent, AgentConversation: agent.conversation('x'), Api: new agents.Api(),
+  };
+  const types = modules.map(([, , path]) => read(path)).join('');
   for (const [name, object] of Object.entries(has)) {
     const body = types.match(new RegExp(`export class ${name}\\b[^{]*\\{\\n(.*?)\\n\\}`, 's'))[1];
     const members = [...body.matchAll(/^ {2}(?:readonly )?(\w+)(?:<.*?>)?[(:]/gm)].map(([, member]) => member);
@@ -57,8 +69,8 @@ test('everything is exported everywhere, under the names that the types say', as
 
 test('the package holds what it names, and no address of a mirror', () => {
   const pack = JSON.parse(read('package.json'));
-  for (const path of [pack.main, pack.types, pack.unpkg, ...pack.files]) {
-    assert.ok(readdirSync(at('.')).includes(path.replace(/^\.\//, '').split('/')[0]), path);
+  for (const path of [pack.main, pack.types, pack.unpkg, ...Object.values(pack.exports['./agent']), ...pack.files]) {
+    assert.ok(existsSync(at(path)), path);
   }
   const urls = read('package-lock.json').toString().match(/https?:\/\/[^/"]+/g) ?? [];
   const ours = new Set(['https://registry.npmjs.org', 'https://github.com', 'https://opencollective.com']);
@@ -71,15 +83,15 @@ test('the minified files talk to each other through a break', { skip }, async ()
   const server = await startServer();
   const shared = storage();
   const min = await import(at('dist/cs-chat.min.js'));
-  const global = script('dist/cs-chat.global.min.js');
+  const global = script('dist/cs-chat-agent.global.min.js');
   const common = { url: server.url, WebSocket, times: { backoffMin: 50, backoffMax: 500 } };
   const customer = new min.CSChat({ ...common, storage: shared });
-  const agent = new global.CSChat({ ...common, credentials: { username: 'agent1', password: 'password123' } });
+  const agent = new global.AgentChat({ ...common, credentials: { username: 'agent1', password: 'password123' } });
 
   await customer.login('customer1', 'password123');
   await Promise.all([customer.connect(), agent.connect()]);
   const ours = await (await customer.createChat()).follow();
-  const theirs = await agent.conversation(ours.id).follow();
+  const theirs = await (await agent.conversation(ours.id).follow()).take();
   const heard = [];
   theirs.on('message', ({ content }) => heard.push(content));
   await ours.send('one');
@@ -91,7 +103,7 @@ test('the minified files talk to each other through a break', { skip }, async ()
 
   agent.disconnect();
   for (let i = 0; i < 60; i++) {
-    await Promise.all(Array.from({ length: 10 }, (_, n) => customer.api.postMessage(ours.id, { content: `${i} ${n}` })));
+    await Promise.all(Array.from({ length: 10 }, (_, n) => customer.request('POST', `chats/${ours.id}/messages`, { content: `${i} ${n}` })));
   }
   const resynced = next(agent, 'resync');
   await agent.connect();

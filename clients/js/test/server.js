@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import assert from 'node:assert/strict';
+import { AgentChat } from '../src/agent.js';
 import { CSChat } from '../src/cs-chat.js';
 
 export const WebSocket = findWebSocket();
@@ -54,7 +55,8 @@ export async function startServer(options = {}) {
 
     // A client of a sample user, not connected.
     client(username, more = {}) {
-      const chat = new CSChat({
+      const Client = more.credentials || /^agent/.test(username) ? AgentChat : CSChat;
+      const chat = new Client({
         url: server.url, WebSocket, storage: null, times,
         getToken: username && (() => server.token(username)),  // hashing takes its time
         ...more,

@@ -5,11 +5,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Api } from '../src/api.js';
 import { createAuth } from '../src/auth.js';
-import { backoff, persist } from '../src/backoff.js';
+import { backoff } from '../src/backoff.js';
+import { Conversation, chatEvents } from '../src/conversation.js';
+import { CSChat } from '../src/cs-chat.js';
 import { Emitter } from '../src/emitter.js';
 import { CSChatError } from '../src/error.js';
 import { createOutbox } from '../src/outbox.js';
-import { Timeline } from '../src/timeline.js';
 import { storage } from './storage.js';
 
 const message = (seq) => ({ seq });
@@ -20,25 +21,28 @@ const tick = (ms = 0) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 test('a wait doubles up to its limit and is random', () => {
   for (let attempt = 0; attempt < 12; attempt++) {
-    const waits = Array.from({ length: 200 }, () => backoff(attempt, 500, 30000));
+    const waits = Array.from({ length: 200 }, () => backoff(attempt, {}, 500, 30000));
     const limit = Math.min(500 * 2 ** attempt, 30000);
     assert.ok(waits.every((wait) => wait >= 0 && wait < limit));
     assert.ok(Math.max(...waits) > limit / 2);
     assert.ok(Math.min(...waits) < limit / 2);
   }
+  assert.ok(backoff(0, { retryAfter: 7 }) >= 7000);
 });
 
 test('what may pass is tried again, what may not and what is not wanted is not', async () => {
-  const passing = Object.assign(new CSChatError('NETWORK', ''), { retryAfter: 0 });
+  const chat = new CSChat({ storage: null });
+  const passing = new CSChatError('NETWORK', '');
   let calls = 0;
   const action = async () => {
     if (++calls < 2) throw passing;
     return calls;
   };
-  assert.equal(await persist(action, () => true), 2);
-  await assert.rejects(persist(async () => { throw passing; }, () => false), passing);
+  assert.equal(await chat._persist(action), 2);
   const lasting = new CSChatError('CHAT_NOT_FOUND', '', { status: 404 });
-  await assert.rejects(persist(async () => { throw lasting; }, () => true), lasting);
+  await assert.rejects(chat._persist(async () => { throw lasting; }), lasting);
+  chat.disconnect();
+  await assert.rejects(chat._persist(async () => { throw passing; }), passing);
 });
 
 test('errors say whether they may pass', () => {
@@ -52,10 +56,10 @@ test('a listener that fails disturbs no other', async () => {
   const emitter = new Emitter();
   const heard = [];
   const uncaught = [];
-  const listeners = process.listeners('uncaughtException');
+  const listeners = process.listeners('unhandledRejection');
 
-  process.removeAllListeners('uncaughtException');
-  process.once('uncaughtException', (error) => uncaught.push(error.message));
+  process.removeAllListeners('unhandledRejection');
+  process.once('unhandledRejection', (error) => uncaught.push(error.message));
   emitter.on('x', () => { throw new Error('mine'); });
   const off = emitter.on('x', (value) => heard.push(value));
   emitter.once('x', (value) => heard.push(value));
@@ -63,34 +67,51 @@ test('a listener that fails disturbs no other', async () => {
   off();
   emitter._emit('y', 2);
   await tick();
-  listeners.forEach((listener) => process.on('uncaughtException', listener));
+  listeners.forEach((listener) => process.on('unhandledRejection', listener));
   assert.deepEqual(heard, [1, 1]);
   assert.deepEqual(uncaught, ['mine']);
 });
 
 // ---- order ------------------------------------------------------------------
 
+// A chat that is followed from the beginning, and what it told and asked for.
+function followed() {
+  const shown = [];
+  const asked = [];
+  const outbox = { _of: () => [], _stored() {} };
+  const chat = new Conversation({ _emit() {}, _send() {}, _outbox: outbox, _met() {}, _resume: (one) => asked.push(one._position) }, 'c');
+
+  chat.info = {};
+  chat._position = 0;
+  chat.on('message', ({ seq }) => shown.push(seq));
+  return { chat, shown, asked, come: (seq) => chatEvents.new_message(chat, message(seq)) };
+}
+
 test('any order of arrival, with repeats, becomes 1, 2, 3, each once', () => {
   for (let round = 0; round < 300; round++) {
-    const timeline = new Timeline();
-    const come = [1, 2, 3, 4, 5, 6, 7, 8, 3, 5, 8, 1].map((seq) => [Math.random(), seq]).sort((a, b) => a[0] - b[0]);
-    const shown = timeline.reset(0);
-    for (const [, seq] of come) shown.push(...timeline.take(message(seq)));
-    assert.deepEqual(seqs(shown), [1, 2, 3, 4, 5, 6, 7, 8]);
-    assert.equal(timeline.gap, false);
+    const { chat, shown, come } = followed();
+    const order = [1, 2, 3, 4, 5, 6, 7, 8, 3, 5, 8, 1].map((seq) => [Math.random(), seq]).sort((a, b) => a[0] - b[0]);
+    for (const [, seq] of order) come(seq);
+    assert.deepEqual(shown, [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert.deepEqual(seqs(chat.messages), shown);
+    assert.equal(chat.lastSeq, 8);
   }
 });
 
-test('messages wait until it is known what came before them', () => {
-  const timeline = new Timeline();
-  assert.deepEqual(timeline.take(message(7)), []);
-  assert.deepEqual(timeline.take(message(5)), []);
-  assert.equal(timeline.gap, false);  // nobody knows yet
-  assert.deepEqual(seqs(timeline.reset(5)), []);
-  assert.equal(timeline.gap, true);
-  assert.deepEqual(seqs(timeline.take(message(6))), [6, 7]);
-  assert.deepEqual(timeline.take(message(2)), []);
-  assert.equal(timeline.gap, false);
+test('messages wait for what came before them, which is asked for', () => {
+  const { chat, shown, asked, come } = followed();
+  come(1);
+  assert.deepEqual(asked, []);
+  come(4);
+  come(3);
+  assert.deepEqual([shown, asked], [[1], [1, 1]]);
+  come(2);
+  assert.deepEqual(shown, [1, 2, 3, 4]);
+  come(3);
+  assert.deepEqual([shown, asked], [[1, 2, 3, 4], [1, 1]]);
+  chat.unfollow();
+  come(4);
+  assert.deepEqual([shown, chat.messages], [[1, 2, 3, 4], []]);
 });
 
 // ---- the outbox -------------------------------------------------------------
@@ -100,19 +121,16 @@ const times = { lease: 100000, answer: 100000 };
 const boxes = [];
 
 // An instance that writes down what it sends.
-function box(shared, more = {}) {
+function box(shared, ofTimes = times) {
   const sent = [];
   const errors = [];
   const states = [];
   const line = { up: true };
-  const outbox = createOutbox({
-    storage: shared, times,
-    send: (type, data) => line.up && sent.push(data.content) > 0,
+  const outbox = createOutbox({ storage: shared }, ofTimes, (type, data) => line.up && sent.push(data.content) > 0, {
     onChange: (entry) => states.push(entry.state),
     onError: (error) => errors.push(error),
-    ...more,
   });
-  outbox.open('u');
+  outbox._open('u');
   boxes.push({ outbox, line });
   return { outbox, sent, errors, states, line };
 }
@@ -121,75 +139,75 @@ const receipt = (entry, seq = 1) => ({ ...entry, id: `id-${seq}`, seq, timestamp
 
 test('messages of a chat go out one after the other, those of others beside them', async () => {
   const { outbox, sent } = box(storage());
-  const first = outbox.add('a', 'a1', 'text');
-  outbox.add('a', 'a2', 'text');
-  outbox.add('b', 'b1', 'text');
+  const first = outbox._add('a', 'a1', 'text');
+  outbox._add('a', 'a2', 'text');
+  outbox._add('b', 'b1', 'text');
   assert.deepEqual(sent, ['a1', 'b1']);
-  outbox.stored(receipt(outbox.of('a')[0]), true);
+  outbox._stored(receipt(outbox._of('a')[0]), true);
   assert.deepEqual(sent, ['a1', 'b1', 'a2']);
   assert.equal((await first).seq, 1);
-  assert.deepEqual(outbox.of('a').map(({ content }) => content), ['a2']);
+  assert.deepEqual(outbox._of('a').map(({ content }) => content), ['a2']);
 });
 
 test('what was sent and not acknowledged goes out again, with its clientId and before what follows', () => {
   const { outbox, sent, line } = box(storage());
-  outbox.add('a', 'a1', 'text');
-  outbox.add('a', 'a2', 'text');
-  const [{ clientId }] = outbox.of('a');
+  outbox._add('a', 'a1', 'text');
+  outbox._add('a', 'a2', 'text');
+  const [{ clientId }] = outbox._of('a');
   line.up = false;
-  outbox.stop();
-  assert.deepEqual(outbox.of('a').map(({ state }) => state), ['queued', 'queued']);
+  outbox._stop();
+  assert.deepEqual(outbox._of('a').map(({ state }) => state), ['queued', 'queued']);
   line.up = true;
-  outbox.start();
+  outbox._tend();
   assert.deepEqual(sent, ['a1', 'a1']);
-  assert.equal(outbox.of('a')[0].clientId, clientId);
+  assert.equal(outbox._of('a')[0].clientId, clientId);
 });
 
 test('silence sends it again', async () => {
-  const { sent, outbox } = box(storage(), { times: { lease: 1000, answer: 20 } });
-  outbox.add('a', 'a1', 'text');
+  const { sent, outbox } = box(storage(), { lease: 1000, answer: 20 });
+  outbox._add('a', 'a1', 'text');
   await tick(70);
-  outbox.clear();
+  outbox._clear();
   assert.ok(sent.length > 1);
 });
 
 test('a refusal fails the message, lets the next go, and can be tried again or given up', async () => {
   const shared = storage();
   const { outbox, sent } = box(shared);
-  const refused = outbox.add('a', 'bad', 'text');
-  outbox.add('a', 'good', 'text');
-  const [{ clientId }] = outbox.of('a');
-  assert.equal(outbox.refused(clientId, new CSChatError('INVALID_INPUT', 'No.')), true);
+  const refused = outbox._add('a', 'bad', 'text');
+  outbox._add('a', 'good', 'text');
+  const [{ clientId }] = outbox._of('a');
+  assert.equal(outbox._refused(clientId, new CSChatError('INVALID_INPUT', 'No.')), true);
   await assert.rejects(refused, { code: 'INVALID_INPUT' });
   assert.deepEqual(sent, ['bad', 'good']);
-  assert.deepEqual(outbox.of('a')[0].error, { code: 'INVALID_INPUT', message: 'No.' });
+  assert.deepEqual(outbox._of('a')[0].error, { code: 'INVALID_INPUT', message: 'No.' });
 
-  outbox.stored(receipt(outbox.of('a')[1]), true);
-  outbox.retry(clientId);
+  outbox._stored(receipt(outbox._of('a')[1]), true);
+  outbox._retry(clientId);
   assert.deepEqual(sent, ['bad', 'good', 'bad']);
   assert.equal(JSON.parse(shared.getItem(shared.key(0))).entries[0].error, undefined);
-  outbox.discard(clientId);
-  assert.deepEqual(outbox.of('a'), []);
-  assert.equal(outbox.refused('nobody', new CSChatError('X', '')), false);
+  outbox._discard(clientId);
+  assert.deepEqual(outbox._of('a'), []);
+  assert.ok(!outbox._refused('nobody', new CSChatError('X', '')));
 });
 
 test('a refusal that may pass keeps the message and its place', async () => {
   const { outbox, sent } = box(storage());
-  outbox.add('a', 'a1', 'text');
-  outbox.add('a', 'a2', 'text');
-  outbox.refused(outbox.of('a')[0].clientId, new CSChatError('BACKEND_UNAVAILABLE', ''));
+  outbox._add('a', 'a1', 'text');
+  outbox._add('a', 'a2', 'text');
+  outbox._refused(outbox._of('a')[0].clientId, new CSChatError('BACKEND_UNAVAILABLE', ''));
   await tick(2100);
   assert.deepEqual(sent, ['a1', 'a1']);
-  outbox.clear();
+  outbox._clear();
 });
 
 test('too large a message is not sent for ever', async () => {
   const { outbox } = box(storage());
-  const small = outbox.add('a', 'x', 'text');
-  const large = outbox.add('b', 'x'.repeat(100), 'text');
-  outbox.tooLarge();
+  const small = outbox._add('a', 'x', 'text');
+  const large = outbox._add('b', 'x'.repeat(100), 'text');
+  outbox._tooLarge();
   await assert.rejects(large, { code: 'PAYLOAD_TOO_LARGE' });
-  outbox.stored(receipt(outbox.of('a')[0]), true);
+  outbox._stored(receipt(outbox._of('a')[0]), true);
   await small;
 });
 
@@ -197,13 +215,13 @@ test('an instance that went away leaves its messages to the next, in order', () 
   const shared = storage();
   const first = box(shared);
   first.line.up = false;
-  ['1', '2', '3'].forEach((text) => first.outbox.add('a', text, 'text'));
-  const ids = first.outbox.of('a').map(({ clientId }) => clientId);
-  first.outbox.release();
+  ['1', '2', '3'].forEach((text) => first.outbox._add('a', text, 'text'));
+  const ids = first.outbox._of('a').map(({ clientId }) => clientId);
+  first.outbox._release();
 
   const second = box(shared);
-  assert.deepEqual(second.outbox.of('a').map(({ clientId }) => clientId), ids);
-  for (let seq = 1; seq <= 3; seq++) second.outbox.stored(receipt(second.outbox.of('a')[0], seq), true);
+  assert.deepEqual(second.outbox._of('a').map(({ clientId }) => clientId), ids);
+  for (let seq = 1; seq <= 3; seq++) second.outbox._stored(receipt(second.outbox._of('a')[0], seq), true);
   assert.deepEqual(second.sent, ['1', '2', '3']);
   assert.equal(shared.length, 0);
 });
@@ -211,13 +229,13 @@ test('an instance that went away leaves its messages to the next, in order', () 
 test('what was refused is still there after a reload, and not sent by itself', () => {
   const shared = storage();
   const first = box(shared);
-  first.outbox.add('a', 'bad', 'text');
-  first.outbox.refused(first.outbox.of('a')[0].clientId, new CSChatError('CHAT_ARCHIVED', 'It is archived.'));
-  first.outbox.release();
+  first.outbox._add('a', 'bad', 'text');
+  first.outbox._refused(first.outbox._of('a')[0].clientId, new CSChatError('CHAT_ARCHIVED', 'It is archived.'));
+  first.outbox._release();
 
   const second = box(shared);
-  assert.equal(second.outbox.of('a')[0].state, 'failed');
-  assert.equal(second.outbox.of('a')[0].error.code, 'CHAT_ARCHIVED');
+  assert.equal(second.outbox._of('a')[0].state, 'failed');
+  assert.equal(second.outbox._of('a')[0].error.code, 'CHAT_ARCHIVED');
   assert.deepEqual(second.sent, []);
 });
 
@@ -226,45 +244,45 @@ test('tabs on one storage leave each other\'s messages alone while both live', (
   const one = box(shared);
   const other = box(shared);
   one.line.up = other.line.up = false;
-  one.outbox.add('a', 'one', 'text');
-  other.outbox.add('a', 'other', 'text');
-  one.outbox.tend();
-  other.outbox.tend();
+  one.outbox._add('a', 'one', 'text');
+  other.outbox._add('a', 'other', 'text');
+  one.outbox._tend();
+  other.outbox._tend();
   one.line.up = other.line.up = true;
-  one.outbox.start();
-  other.outbox.start();
+  one.outbox._tend();
+  other.outbox._tend();
   assert.deepEqual([one.sent, other.sent], [['one'], ['other']]);
   assert.equal(shared.length, 2);
 });
 
 test('a tab that died is inherited when its lease has run out, by one', async () => {
   const shared = storage();
-  const short = { times: { lease: 40, answer: 1000 } };
+  const short = { lease: 40, answer: 1000 };
   const dead = box(shared, short);
   dead.line.up = false;
-  dead.outbox.add('a', 'left', 'text');
+  dead.outbox._add('a', 'left', 'text');
   const one = box(shared);
   const other = box(shared);
   assert.deepEqual([one.sent, other.sent], [[], []]);
   await tick(60);
-  one.outbox.tend();
-  other.outbox.tend();
+  one.outbox._tend();
+  other.outbox._tend();
   assert.deepEqual([one.sent, other.sent], [['left'], []]);
 });
 
 test('a tab that slept and was inherited loses nothing', async () => {
   const shared = storage();
-  const asleep = box(shared, { times: { lease: 20, answer: 1000 } });
+  const asleep = box(shared, { lease: 20, answer: 1000 });
   asleep.line.up = false;
-  const promise = asleep.outbox.add('a', 'left', 'text');
+  const promise = asleep.outbox._add('a', 'left', 'text');
   await tick(40);
   const heir = box(shared);
-  const [entry] = heir.outbox.of('a');
+  const [entry] = heir.outbox._of('a');
   asleep.line.up = true;
-  asleep.outbox.tend();
-  asleep.outbox.start();
+  asleep.outbox._tend();
+  asleep.outbox._tend();
   assert.deepEqual([asleep.sent, heir.sent], [['left'], ['left']]);  // the server stores it once
-  asleep.outbox.stored(receipt(entry), true);
+  asleep.outbox._stored(receipt(entry), true);
   assert.equal((await promise).clientId, entry.clientId);
 });
 
@@ -272,23 +290,23 @@ test('messages of another user stay where they are', () => {
   const shared = storage();
   const one = box(shared);
   one.line.up = false;
-  one.outbox.add('a', 'of u', 'text');
-  one.outbox.open('v');
-  assert.deepEqual(one.outbox.of(), []);
+  one.outbox._add('a', 'of u', 'text');
+  one.outbox._open('v');
+  assert.deepEqual(one.outbox._of('a'), []);
   one.line.up = true;
-  one.outbox.open('u');
+  one.outbox._open('u');
   assert.deepEqual(one.sent, ['of u']);
 });
 
 test('what is added before it is known who one is is kept once it is', () => {
   const shared = storage();
   const { outbox } = box(shared);
-  const early = createOutbox({ storage: shared, times, send: () => false, onChange() {}, onError() {} });
-  early.add('a', 'early', 'text');
+  const early = createOutbox({ storage: shared }, times, () => false, { onChange() {}, onError() {} });
+  early._add('a', 'early', 'text');
   assert.equal(shared.length, 0);
-  early.open('u');
+  early._open('u');
   assert.equal(shared.length, 1);
-  outbox.clear();
+  outbox._clear();
   assert.equal(shared.length, 0);
 });
 
@@ -296,10 +314,10 @@ test('a full storage is told, and the message sent all the same', async () => {
   const full = storage();
   full.setItem = () => { throw new Error('quota'); };
   const { outbox, sent, errors } = box(full);
-  const promise = outbox.add('a', 'text', 'text');
+  const promise = outbox._add('a', 'text', 'text');
   assert.deepEqual(sent, ['text']);
   assert.equal(errors[0].code, 'STORAGE');
-  outbox.stored(receipt(outbox.of('a')[0]), true);
+  outbox._stored(receipt(outbox._of('a')[0]), true);
   await promise;
 });
 
@@ -309,7 +327,7 @@ test('rubbish in the storage harms nobody', () => {
   shared.setItem('cs-chat:u:y', 'null');
   shared.setItem('other', 'theirs');
   const { outbox, sent } = box(shared);
-  outbox.add('a', 'text', 'text');
+  outbox._add('a', 'text', 'text');
   assert.deepEqual(sent, ['text']);
   assert.equal(shared.getItem('other'), 'theirs');
 });
@@ -319,9 +337,9 @@ test('forgetting ends what is awaited and empties the storage', async () => {
   const one = box(shared);
   const other = box(shared);
   one.line.up = other.line.up = false;
-  const promise = one.outbox.add('a', 'one', 'text');
-  other.outbox.add('a', 'other', 'text');
-  one.outbox.clear();
+  const promise = one.outbox._add('a', 'one', 'text');
+  other.outbox._add('a', 'other', 'text');
+  one.outbox._clear();
   await assert.rejects(promise, { code: 'ENDED' });
   assert.equal(shared.length, 0);
 });
@@ -329,7 +347,7 @@ test('forgetting ends what is awaited and empties the storage', async () => {
 test('an instance that stopped waits for nothing', () => {
   for (const { outbox, line } of boxes) {
     line.up = false;
-    outbox.stop();
+    outbox._stop();
   }
 });
 
@@ -337,20 +355,24 @@ test('an instance that stopped waits for nothing', () => {
 
 const jwt = (claims) => `h.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.s`;
 
-function auth(options, api = {}) {
+function auth(options, request) {
   const told = [];
-  const it = createAuth(options, api, (token) => told.push(token));
-  return { it, told };
+  const known = {};
+  const it = createAuth(options.getToken, request, (token, claims) => {
+    told.push(token);
+    Object.assign(known, claims);
+  });
+  return { it, told, known };
 }
 
 test('who asks at once for a token gets the same one', async () => {
   let calls = 0;
-  const { it, told } = auth({ getToken: async () => jwt({ userID: 'u', n: ++calls }) });
-  const tokens = await Promise.all([it.get(), it.get(), it.get()]);
+  const { it, told, known } = auth({ getToken: async () => jwt({ userID: 'u', n: ++calls }) });
+  const tokens = await Promise.all([it._get(), it._get(), it._get()]);
   assert.equal(new Set(tokens).size, 1);
   assert.equal(calls, 1);
   assert.deepEqual(told, [tokens[0]]);
-  assert.equal(it.claims.userID, 'u');
+  assert.equal(known.userID, 'u');
 });
 
 test('a refused token is exchanged, and the same one again is none', async () => {
@@ -360,36 +382,64 @@ test('a refused token is exchanged, and the same one again is none', async () =>
     why.push(reason);
     return tokens.shift();
   } });
-  const first = await it.get();
-  assert.equal(await it.get(), first);
-  it.refuse();
-  const second = await it.get();
+  const first = await it._get();
+  assert.equal(await it._get(), first);
+  const second = await it._get(first);
   assert.notEqual(second, first);
-  assert.equal(await it.get(first), second);
-  await assert.rejects(it.get(second), { code: 'AUTH_REQUIRED', status: 401 });
+  assert.equal(await it._get(first), second);
+  await assert.rejects(it._get(second), { code: 'AUTH_REQUIRED', status: 401 });
   assert.deepEqual(why, ['first', 'refused', 'refused']);
 });
 
 test('without a source there is no token, and what a provider throws may pass', async () => {
-  await assert.rejects(auth({}).it.get(), { code: 'AUTH_REQUIRED' });
-  assert.equal(await auth({}).it.find(), null);
+  await assert.rejects(auth({}).it._get(), { code: 'AUTH_REQUIRED' });
   const failing = auth({ getToken: () => { throw new TypeError('down'); } });
-  await assert.rejects(failing.it.get(), { code: 'NETWORK', temporary: true, message: 'down' });
+  await assert.rejects(failing.it._get(), { code: 'NETWORK', temporary: true, message: 'down' });
 });
 
-test('a token is refreshed at four fifths of its life while it is kept', async () => {
+test('a token is refreshed before four fifths of its life, or at them', async () => {
   const now = Math.floor(Date.now() / 1000);
   const fresh = jwt({ iat: now, exp: now + 1000, n: 2 });
-  const { it, told } = auth({}, { refresh: async () => ({ token: fresh }) });
-  const old = jwt({ iat: now - 900, exp: now + 100, n: 1 });
+  const asked = [];
+  const { it, told } = auth({}, async (...request) => {
+    asked.push(request);
+    return { token: fresh };
+  });
+  const old = jwt({ iat: now - 700, exp: now + 300, n: 1 });
 
-  it.set(old, false);
-  await tick(20);
-  assert.deepEqual(told, [old]);
-  it.keep(true);
-  await tick(20);
+  it._set(old, false);
+  it._tend(50000);
+  assert.deepEqual(asked, []);
+  it._tend(150000);  // 100 s are left to then, the next time is too late
+  await tick();
   assert.deepEqual(told, [old, fresh]);
-  it.keep(false);
+  assert.deepEqual(asked, [['POST', 'auth/refresh', {}, old]]);
+  it._tend(150000);
+  await tick();
+  assert.equal(told.length, 2);
+});
+
+test('a refresh that fails is tried again the next time, unless it is refused; without a time there is none', async () => {
+  const now = Math.floor(Date.now() / 1000);
+  const answers = [() => { throw new CSChatError('NETWORK', ''); }, () => ({ token: jwt({ iat: now, exp: now + 9 }) })];
+  const { it, told } = auth({}, async () => answers.shift()());
+  it._set(jwt({ iat: now - 9, exp: now }), false);
+  for (let i = 0; i < 2; i++) {
+    it._tend(0);
+    await tick();
+  }
+  assert.equal(told.length, 2);
+
+  const why = [];
+  const refused = auth({ getToken: async (reason) => { why.push(reason); } });
+  for (const token of [jwt({ iat: now - 9, exp: now }), jwt({}), null]) {
+    refused.it._set(token, false);
+    for (let i = 0; i < 3; i++) {
+      refused.it._tend(0);
+      await tick();
+    }
+  }
+  assert.deepEqual(why, ['expired']);
 });
 
 // ---- the API ----------------------------------------------------------------

@@ -1,6 +1,6 @@
 // The agents' console: signing in, and what comes after it.
 
-import { CSChat } from '../client/cs-chat.js';
+import { AgentChat } from '../client/agent.js';
 import { h } from '../ui/dom.js';
 import { Session } from '../ui/session.js';
 import { SignIn } from '../ui/sign-in.js';
@@ -29,7 +29,7 @@ start();
 
 // Everybody who signs in gets a connection of their own.
 function start(note) {
-  const chat = new CSChat({ url: api, prefix: 'cs-chat-console', token: session.token });
+  const chat = new AgentChat({ url: api, prefix: 'cs-chat-console', token: session.token });
 
   context.chat = chat;
   chat.on('token', (token) => (session.token = token));

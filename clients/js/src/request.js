@@ -1,0 +1,30 @@
+// Requests to the REST API.
+
+import { CSChatError, unreachable } from './error.js';
+import { REQUEST_TIMEOUT } from './numbers.js';
+
+// getToken(refused): the token, or another one than was refused
+export function createRequest(base, send = fetch, getToken) {
+  // `data`: the body, or the query of a GET.  A token that is refused is
+  // exchanged once, unless one was given, or null for none.
+  return async function request(method, path, data, given) {
+    const token = given === undefined ? await getToken() : given;
+    const query = method === 'GET' && data;
+    const body = JSON.stringify(data);
+    const answer = await send(base + path + (query ? '?' + new URLSearchParams(JSON.parse(body)) : ''), {
+      method,
+      body: query ? undefined : body,
+      headers: token ? { Authorization: 'Bearer ' + token } : {},  // a body is JSON, whatever it is called
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT),
+    }).catch(() => {
+      throw unreachable();
+    });
+    const { status, headers } = answer;
+    const { success, data: result, code = 'BAD_ANSWER', error = `The server answered ${status}.`, field } =
+      await answer.json().catch(() => ({}));
+
+    if (success) return result;
+    if (status === 401 && given === undefined) return request(method, path, data, await getToken(token));
+    throw new CSChatError(code, error, { status, field, retryAfter: +headers.get('Retry-After') || undefined });
+  };
+}
