@@ -2,6 +2,8 @@
 // newest first. One look at all of them takes place a frame at most, however
 // many events come.
 
+import { latestFirst } from '../ui/activity.js';
+
 export class ChatStore {
   filter = { whose: 'all', status: 'active', search: '' };
   shown = [];
@@ -82,11 +84,7 @@ export class ChatStore {
 
     this.counts.mine = known.filter((one) => this.isMine(one) && one.unread > 0 && one.info.status !== 'archived').length;
     this.counts.queue = known.filter(({ info }) => !info.agentId && info.status === 'active').length;
-    this.shown = known
-      .filter(matching)
-      .map((conversation) => [activity(conversation), conversation])
-      .sort(([one], [other]) => (one < other ? 1 : -1))
-      .map(([, conversation]) => conversation);
+    this.shown = latestFirst(known.filter(matching));
     for (const listener of this.listeners) {
       listener();
     }
@@ -114,9 +112,4 @@ export class ChatStore {
       return words.every((word) => text.includes(word));
     };
   }
-}
-
-/** When something was said last. */
-export function activity({ info, lastMessage }) {
-  return lastMessage?.timestamp ?? info.createdAt;
 }

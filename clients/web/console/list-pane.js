@@ -1,8 +1,8 @@
 // The chats: whose, which, searched.
 
+import { activity } from '../ui/activity.js';
 import { h } from '../ui/dom.js';
 import { avatar } from '../ui/people.js';
-import { activity } from './chat-store.js';
 import { VirtualList } from './virtual-list.js';
 
 const ROW = 76; // pixels, console.css says the same

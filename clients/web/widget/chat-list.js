@@ -1,5 +1,6 @@
 // One's conversations, the newest first.
 
+import { activity } from '../ui/activity.js';
 import { h, icon } from '../ui/dom.js';
 import { avatar } from '../ui/people.js';
 
@@ -40,6 +41,7 @@ export class ChatList {
     const { info, lastMessage, unread } = conversation;
     const { texts, clock } = this;
     const agent = info.agent ?? { id: info.id, name: texts.team };
+    const time = activity(conversation);
     const online = info.agent ? this.panel.chat.isOnline(agent.id) : undefined;
 
     return h(
@@ -55,7 +57,7 @@ export class ChatList {
       h(
         'span',
         { class: 'chat-side' },
-        h('time', { dateTime: lastMessage?.timestamp ?? info.createdAt }, clock.brief(new Date(lastMessage?.timestamp ?? info.createdAt))),
+        h('time', { dateTime: time }, clock.brief(new Date(time))),
         unread > 0 ? h('span', { class: 'badge', ariaLabel: texts.widgetUnread(unread), role: 'img' }, String(unread)) : '',
       ),
     );

@@ -1,5 +1,6 @@
 // The panel: signing in, the conversation, the list of one's conversations.
 
+import { latestFirst } from '../ui/activity.js';
 import { Banner } from '../ui/banner.js';
 import { ConversationView } from '../ui/conversation.js';
 import { h, iconButton } from '../ui/dom.js';
@@ -120,11 +121,7 @@ export class Panel {
   }
 
   conversations() {
-    const time = ({ info, lastMessage }) => lastMessage?.timestamp ?? info.createdAt;
-
-    return [...this.chat.conversations.values()]
-      .filter(({ info }) => info && info.status !== 'archived')
-      .sort((one, other) => (time(one) < time(other) ? 1 : -1));
+    return latestFirst([...this.chat.conversations.values()].filter(({ info }) => info && info.status !== 'archived'));
   }
 
   toSignIn(note) {
