@@ -12,6 +12,12 @@ sub run_client_tests {
     return run_tests([glob 'clients/js/test/*.test.js']);
 }
 
+# Those of widget and console that need no browser.
+sub run_page_tests {
+    my (@names) = @_;
+    return run_tests([map { "t/browser/$_.test.js" } @names]);
+}
+
 # Those of these names in t/browser.
 sub run_browser_tests {
     my (@names) = @_;
