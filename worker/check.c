@@ -6,6 +6,7 @@
 #include "check.h"
 #include "migrate.h"
 #include "redis_role.h"
+#include "rights.h"
 
 #define CHECK_POSTGRESQL 120000 /* the oldest version that will do */
 
@@ -15,6 +16,21 @@ check_line(int ok, const char *what, const char *text)
     printf("%s %s: %s\n", ok ? "ok   " : "error", what, text);
 
     return ok ? 0 : 1;
+}
+
+static int
+check_rights(PGconn *conn)
+{
+    char missing[512], text[sizeof(missing) + 8];
+
+    if (rights_missing(conn, missing, sizeof(missing)) != CSC_OK) {
+        return check_line(0, "rights", "can't be told");
+    }
+
+    snprintf(text, sizeof(text), "lacks %s", missing);
+
+    return check_line(*missing == '\0', "rights",
+        *missing == '\0' ? "all that are needed" : text);
 }
 
 static int
@@ -42,6 +58,8 @@ check_postgresql(const config_t *config)
             text, sizeof(text), "%d to be applied at the next start", missing);
         check_line(1, "migrations", text);
     }
+
+    failed |= check_rights(conn);
 
     PQfinish(conn);
 
