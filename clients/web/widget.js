@@ -7,6 +7,26 @@
 (() => {
   const script = document.currentScript;
   const base = new URL('.', script.src);
+
+  // All that will be wanted is asked for at once: without this each module is
+  // found only when the one that imports it has come.
+  const modules = {
+    client: 'auth backoff connection conversation cs-chat emitter error numbers outbox request',
+    texts: 'en',
+    ui: 'activity banner composer conversation dom links message-list people session sign-in texts time',
+    widget: 'chat-list new-conversation panel settings widget',
+  };
+
+  for (const [folder, names] of Object.entries(modules)) {
+    for (const name of names.split(' ')) {
+      const link = document.createElement('link');
+
+      link.rel = 'modulepreload';
+      link.href = new URL(`${folder}/${name}.js`, base);
+      document.head.append(link);
+    }
+  }
+
   const ready = import(new URL('widget/widget.js', base))
     .then(({ Widget }) => Widget.mount({ base, ...script.dataset }));
   const call = (name) => () => ready.then((widget) => widget[name]());

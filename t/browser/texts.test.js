@@ -57,6 +57,16 @@ test('the widget loads the client alone, the console the one for agents', () => 
   assert.ok(agents.every((path) => loaded('console/console.js').has(path)));
 });
 
+test('all modules are asked for at once', () => {
+  const folders = read('widget.js').matchAll(/^ {4}(\w+): '(.*)',$/gm);
+  const widget = [...folders].flatMap(([, folder, names]) => names.split(' ').map((name) => `${folder}/${name}.js`));
+  const links = read('console/index.html').matchAll(/<link rel="modulepreload" href="(.*)">/g);
+  const consoles = [...links].map(([, href]) => new URL(href, 'file:///console/').pathname.slice(1));
+
+  assert.deepEqual(widget.sort(), [...loaded('widget/widget.js')].sort());
+  assert.deepEqual([...consoles, 'console/console.js'].sort(), [...loaded('console/console.js')].sort());
+});
+
 test('the conversation in which something happened last comes first', () => {
   const at = (createdAt, timestamp) => ({ info: { createdAt }, lastMessage: timestamp ? { timestamp } : null });
   const [old, begun, said] = [at('2026-01-01', '2026-01-02'), at('2026-01-03'), at('2026-01-01', '2026-01-04')];
