@@ -10,7 +10,7 @@
     }
     // Whether the same again may succeed.
     get temporary() {
-      return /^(NETWORK|RATE|BACKEND)/.test(this.code) || this.status === 429 || this.status > 501;
+      return /^(NETWORK|RATE|BACKEND)/.test(this.code) || /429|50[234]/.test(this.status);
     }
   };
   var unreachable = () => new CSChatError("NETWORK", "The server can't be reached.");
@@ -31,8 +31,8 @@
   var REPLACED = 4003;
 
   // src/request.js
-  function createRequest(base, send = fetch, getToken) {
-    return async function request2(method, path, data, given) {
+  var createRequest = (base, send = fetch, getToken) => {
+    const request2 = async (method, path, data, given) => {
       const token = given === void 0 ? await getToken() : given;
       const query = method === "GET" && data;
       const body = JSON.stringify(data);
@@ -51,7 +51,8 @@
       if (status === 401 && given === void 0) return request2(method, path, data, await getToken(token));
       throw new CSChatError(code, error, { status, field, retryAfter: +headers.get("Retry-After") || void 0 });
     };
-  }
+    return request2;
+  };
 
   // src/api.js
   var Api = class {
@@ -126,7 +127,7 @@
     reads = /* @__PURE__ */ new Map();
     typing = /* @__PURE__ */ new Set();
     _position;
-    // all messages up to this `seq` are there, of a chat that is followed
+    // of a chat that is followed: all messages up to this `seq` are there
     _early = /* @__PURE__ */ new Map();
     // what came before those in between
     _doing = {};
@@ -140,7 +141,7 @@
     _told;
     // what events said of `info`
     _toldAt;
-    // the count at the last of them
+    // the client's `_told` at the last of them
     constructor(client, id) {
       super();
       this.id = id;
@@ -156,11 +157,11 @@
       return this.messages[0]?.seq > 1;
     }
     async follow() {
-      if (!this.following) await load(this);
+      if (!(this._position >= 0)) await load(this);
       return this;
     }
     unfollow() {
-      if (this.following) this._send("leave_chat");
+      if (this._position >= 0) this._send("leave_chat");
       forget(this);
     }
     send(content, { type = "text" } = {}) {
@@ -177,7 +178,7 @@
       const now = Date.now();
       if (isTyping ? now - this._typed < TYPING_EVERY : !this._typed) return;
       this._typed = isTyping ? now : 0;
-      this._send(isTyping ? "typing_start" : "typing_stop", {}, true);
+      this._send(`typing_${isTyping ? "start" : "stop"}`);
     }
     markRead(seq = this.lastSeq) {
       if (seq <= this.readSeq) return;
@@ -186,7 +187,7 @@
       count(this);
     }
     loadEarlier(limit = PAGE) {
-      return once(this, "earlier", async () => {
+      return once(this, "page", async () => {
         const [first] = this.messages;
         const page = this.hasEarlier ? await pageOf(this, { before: first.seq, limit }) : [];
         if (first !== this.messages[0]) return [];
@@ -209,8 +210,9 @@
       this._client._met(agent);
       told(this, { agentId, agent }, "assigned");
     }
-    _send(type, data, unanswered) {
-      this._client._send(type, { chatId: this.id, ...data }, unanswered);
+    // Nothing of it must be answered.
+    _send(type, data) {
+      this._client._send(type, { chatId: this.id, ...data }, true);
     }
   };
   var forget = (chat) => {
@@ -234,12 +236,8 @@
     chat._client._resume(chat);
   });
   var fill = (chat) => once(chat, "fill", async () => {
-    const { _doing } = chat;
-    let page;
-    do {
-      page = await pageOf(chat, { after: chat._position, limit: FULL_PAGE });
-      for (const message of page) show(chat, message);
-    } while (page.length && _doing === chat._doing);
+    for (const message of await pageOf(chat, { after: chat._position, limit: FULL_PAGE })) show(chat, message);
+    chat._client._resume(chat);
   });
   var repair = (chat) => {
     chat._behind = true;
@@ -255,7 +253,7 @@
   };
   var take = (chat, message) => {
     if (chat._doing.load) return;
-    if (chat.following) show(chat, message);
+    if (chat._position >= 0) show(chat, message);
     else if (!(message.seq <= chat._heard)) tell(chat, message);
     if (chat._early.size) chat._client._resume(chat);
   };
@@ -309,7 +307,7 @@
   };
   var told = (chat, fields, change) => {
     chat._told = { ...chat._told, ...fields };
-    chat._toldAt = chat._client._count();
+    chat._toldAt = ++chat._client._told;
     if (!chat.info) return renew(chat, "new");
     Object.assign(chat.info, fields);
     changed(chat, change);
@@ -326,7 +324,7 @@
     chat._emit("unread", unread, chat);
   };
   var markAgain = (chat) => {
-    if (chat._marked) chat._send("mark_read", { seq: chat._marked }, true);
+    if (chat._marked) chat._send("mark_read", { seq: chat._marked });
   };
   var chatEvents = {
     new_message: take,
@@ -346,8 +344,9 @@
   });
   var pageOf = (chat, range) => request(chat, "GET", "/messages", range);
   var ask = async (chat, change = null, answer = request(chat, "GET", "")) => {
-    const asked = chat._client._count();
-    const { messages, ...info } = await answer;
+    const asked = chat._client._told;
+    const { messages, reads = [], ...info } = await answer;
+    for (const { userId, seq } of reads) hasRead(chat, userId, seq);
     update(chat, info, change, asked);
     return messages;
   };
@@ -359,7 +358,7 @@
   };
 
   // src/auth.js
-  function createAuth(getToken, request2, onToken) {
+  var createAuth = (getToken, request2, onToken) => {
     let token;
     let renewal;
     let renewAt;
@@ -400,26 +399,23 @@
         });
       }
     };
-  }
-  function read(token) {
+  };
+  var read = (token) => {
     try {
       return JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
     } catch {
       return {};
     }
-  }
+  };
 
   // src/backoff.js
-  function backoff(attempt, { retryAfter = 0 }, min = 1e3, max = 3e4) {
-    return retryAfter * 1e3 + Math.random() * Math.min(min * 2 ** attempt, max);
-  }
+  var backoff = (attempt, { retryAfter = 0 }, min = 1e3, max = 3e4) => retryAfter * 1e3 + Math.random() * Math.min(min * 2 ** attempt, max);
 
   // src/connection.js
   var ONLINE = "online";
   var WAITING = "waiting";
   var ENDED = "ended";
-  var SOON = [RELOADED, TOKEN_ENDED, TOKEN_REVOKED];
-  function createConnection(times, open, { onStatus, onEvent }) {
+  var createConnection = (times, open, { onStatus, onEvent }) => {
     let status = "idle";
     let socket;
     let turn = 0;
@@ -445,7 +441,6 @@
       clearTimeout(timer);
       expecting = false;
       socket?.close();
-      socket = null;
     };
     const attempt = async () => {
       letGo();
@@ -482,7 +477,7 @@
       letGo();
       if (/40[13]/.test(error.status)) return stop("auth", error, code);
       if (code === REPLACED) return stop("replaced", error, code);
-      const min = !attempts && SOON.includes(code) ? 100 : times.backoffMin;
+      const min = !attempts && [RELOADED, TOKEN_ENDED, TOKEN_REVOKED].includes(code) ? 100 : times.backoffMin;
       const retryIn = backoff(attempts++, error, min, times.backoffMax);
       next(retryIn, attempt);
       set(WAITING, { retryIn, error, code });
@@ -507,13 +502,13 @@
       ping();
     };
     return { _start: start, _stop: stop, _send: send, _check: check };
-  }
+  };
 
   // src/outbox.js
   var QUEUED = "queued";
   var SENDING = "sending";
   var FAILED = "failed";
-  function createOutbox({ storage = pageStorage(), prefix = "cs-chat" }, times, send, { onChange, onError }) {
+  var createOutbox = ({ storage = pageStorage(), prefix = "cs-chat" }, times, send, { onChange, onError }) => {
     const me = unique();
     const waiting = /* @__PURE__ */ new Map();
     const flights = /* @__PURE__ */ new Map();
@@ -551,19 +546,19 @@
     };
     const change = (entry, state) => {
       entry.state = state;
-      if (state !== SENDING) save();
+      save();
       onChange(entry);
-      if (state !== SENDING) pump(entry);
+      pump(entry);
     };
     const pump = ({ chatId }) => {
       const next = entries.find((entry) => entry.chatId === chatId && /queued|sending/.test(entry.state));
       if (next?.state === QUEUED) fly(next);
     };
     const fly = (entry) => {
-      const { clientId, chatId, content, type, state } = entry;
+      const { clientId, chatId, content, type } = entry;
       if (!send("send_message", { chatId, content, messageType: type, clientId })) return;
       again(entry, times.answer);
-      if (state !== SENDING) change(entry, SENDING);
+      if (entry.state !== SENDING) change(entry, SENDING);
     };
     const again = (entry, ms) => {
       land(entry);
@@ -638,7 +633,7 @@
       },
       // The connection is gone.
       _stop() {
-        for (const entry of [...flights.keys()]) {
+        for (const entry of flights.keys()) {
           land(entry);
           change(entry, QUEUED);
         }
@@ -656,24 +651,22 @@
       }
     };
     return outbox;
-  }
-  function unique() {
-    return [Date.now(), Math.random(), Math.random()].join("-");
-  }
-  function pageStorage() {
+  };
+  var unique = () => [Date.now(), Math.random(), Math.random()].join("-");
+  var pageStorage = () => {
     try {
       return document && localStorage;
     } catch {
     }
-  }
+  };
 
   // src/cs-chat.js
   var TIMES = { answer: 1e4, ping: 3e4, backoffMin: 500, backoffMax: 3e4, lease: 75e3 };
   var CSChat = class extends Emitter {
     status = "idle";
-    token = null;
-    userId = null;
-    role = null;
+    token;
+    userId;
+    role;
     conversations = /* @__PURE__ */ new Map();
     // Kind: the class of its conversations
     constructor(options = {}, Kind = Conversation) {
@@ -684,16 +677,14 @@
       const base = url.replace(/\/*$/, "/");
       const times = { ...TIMES, ...options.times };
       const tick = times.lease / 4;
-      const presence = /* @__PURE__ */ new Map();
+      let presence = {};
       let resuming;
       let user;
       let again;
       let kept;
       let tending;
-      let counted = 0;
-      const count2 = () => ++counted;
       const met = (person) => {
-        if (person) presence.set(person.id, person.isOnline);
+        if (person) presence[person.id] = person.isOnline;
         return person;
       };
       const enter = async (how, fields) => {
@@ -708,7 +699,7 @@
         forgetUser();
         auth._set(null);
         if (token) {
-          await request2("POST", "auth/logout", void 0, token).catch((error) => {
+          await request2("POST", "auth/logout", {}, token).catch((error) => {
             if (error.status !== 401) throw error;
           });
         }
@@ -717,7 +708,7 @@
         user = null;
         again = false;
         conversations.clear();
-        presence.clear();
+        presence = {};
       };
       const onToken = (token, { userID = null, role = null }) => {
         chat.token = token;
@@ -741,7 +732,7 @@
         return conversations.get(key);
       };
       const fetchChats = async (method, data) => {
-        const asked = count2();
+        const asked = chat._told;
         const answer = await request2(method, "chats", data);
         return [answer].flat().map((info) => update(conversation(info.id), info, null, asked));
       };
@@ -808,11 +799,11 @@
       };
       const resume = () => {
         if (resuming) return;
-        const next = [...conversations.values()].filter((one) => one._behind && one.following).slice(0, RESUMED_AT_ONCE);
+        const next = [...conversations.values()].filter((one) => one._behind && one._position >= 0).slice(0, RESUMED_AT_ONCE);
         for (const one of next) one._behind = false;
         resuming = next[0] && send("resume", { chats: next.map(({ id, _position }) => ({ chatId: id, afterSeq: _position })) });
       };
-      const later = (action) => setTimeout(action, ASK_AGAIN * (1 + Math.random()), conversations);
+      const later = (action) => setTimeout(action, ASK_AGAIN + backoff(1, {}), conversations);
       const events = {
         connected() {
           tend();
@@ -830,7 +821,7 @@
         },
         message_ack: (receipt, known) => outbox._stored(receipt, !(known?._position < receipt.seq)),
         user_status_change(change) {
-          presence.set(change.userId, change.isOnline);
+          presence[change.userId] = change.isOnline;
           chat._emit("presence", change);
         },
         error(said) {
@@ -860,12 +851,13 @@
         login: (username, password) => enter("login", { username, password }),
         register: (fields) => enter("register", fields),
         me: async () => met(await request2("GET", "users/me")),
-        isOnline: (id) => presence.get(id),
+        isOnline: (id) => presence[id],
         chats: (filter) => fetchChats("GET", filter),
         createChat: async (fields = {}) => (await fetchChats("POST", fields))[0],
         disconnect: () => stop("disconnect"),
         _send: send,
-        _count: count2,
+        _told: 0,
+        // how much events have told of chats: orders that and what was asked
         _later: later,
         _met: met,
         _outbox: outbox,
@@ -876,9 +868,7 @@
               return await action();
             } catch (error) {
               if (!error.temporary || chat.status === ENDED) throw error;
-              await new Promise((resolve) => {
-                setTimeout(resolve, backoff(attempt, error));
-              });
+              await new Promise((resolve) => setTimeout(resolve, backoff(attempt, error)));
             }
           }
         },
@@ -887,7 +877,7 @@
           resume();
         }
       });
-      if (options.token) auth._set(options.token, false);
+      auth._set(options.token ?? null, false);
     }
     get unread() {
       let sum = 0;

@@ -4,7 +4,7 @@ import { CSChatError } from './error.js';
 
 // getToken(why): another one, from whoever uses the library; onToken(token, claims):
 // there is another, or none
-export function createAuth(getToken, request, onToken) {
+export const createAuth = (getToken, request, onToken) => {
   let token;
   let renewal;
   let renewAt;
@@ -53,13 +53,13 @@ export function createAuth(getToken, request, onToken) {
       if (Date.now() + every > renewAt) renew('expired').catch((error) => { if (!error.temporary) renewAt = NaN; });
     },
   };
-}
+};
 
 // What a JSON Web Token says; the server checks it, we only read.
-function read(token) {
+const read = (token) => {
   try {
     return JSON.parse(atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/')));
   } catch {
     return {};
   }
-}
+};

@@ -2,6 +2,5 @@
 // below a limit that doubles, so that a thousand clients that lost one server do
 // not come back at the same moment.
 
-export function backoff(attempt, { retryAfter = 0 }, min = 1000, max = 30000) {
-  return retryAfter * 1000 + Math.random() * Math.min(min * 2 ** attempt, max);
-}
+export const backoff = (attempt, { retryAfter = 0 }, min = 1000, max = 30000) =>
+  retryAfter * 1000 + Math.random() * Math.min(min * 2 ** attempt, max);

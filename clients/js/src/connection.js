@@ -9,10 +9,9 @@ export const ONLINE = 'online';
 const WAITING = 'waiting';
 export const ENDED = 'ended';
 
-const SOON = [RELOADED, TOKEN_ENDED, TOKEN_REVOKED];
 
 // open(attempts): a WebSocket, later; onStatus(status, detail); onEvent(event)
-export function createConnection(times, open, { onStatus, onEvent }) {
+export const createConnection = (times, open, { onStatus, onEvent }) => {
   let status = 'idle';
   let socket;
   let turn = 0;      // what belongs to an earlier turn is void
@@ -43,7 +42,6 @@ export function createConnection(times, open, { onStatus, onEvent }) {
     clearTimeout(timer);
     expecting = false;
     socket?.close();
-    socket = null;
   };
 
   const attempt = async () => {
@@ -86,7 +84,7 @@ export function createConnection(times, open, { onStatus, onEvent }) {
     if (/40[13]/.test(error.status)) return stop('auth', error, code);
     if (code === REPLACED) return stop('replaced', error, code);
 
-    const min = !attempts && SOON.includes(code) ? 100 : times.backoffMin;
+    const min = !attempts && [RELOADED, TOKEN_ENDED, TOKEN_REVOKED].includes(code) ? 100 : times.backoffMin;
     const retryIn = backoff(attempts++, error, min, times.backoffMax);
     next(retryIn, attempt);
     set(WAITING, { retryIn, error, code });
@@ -119,4 +117,4 @@ export function createConnection(times, open, { onStatus, onEvent }) {
   };
 
   return { _start: start, _stop: stop, _send: send, _check: check };
-}
+};

@@ -15,7 +15,7 @@ export class Conversation extends Emitter {
   unread = 0;
   reads = new Map();
   typing = new Set();
-  _position;           // all messages up to this `seq` are there, of a chat that is followed
+  _position;           // of a chat that is followed: all messages up to this `seq` are there
   _early = new Map();  // what came before those in between
   _doing = {};   // what once() does at the moment
   _behind;       // it is to be resumed
@@ -23,7 +23,7 @@ export class Conversation extends Emitter {
   _marked;
   _heard;        // the last `seq` that was told
   _told;         // what events said of `info`
-  _toldAt;       // the count at the last of them
+  _toldAt;       // the client's `_told` at the last of them
 
   constructor(client, id) {
     super();
@@ -42,12 +42,12 @@ export class Conversation extends Emitter {
   }
 
   async follow() {
-    if (!this.following) await load(this);
+    if (!(this._position >= 0)) await load(this);
     return this;
   }
 
   unfollow() {
-    if (this.following) this._send('leave_chat');
+    if (this._position >= 0) this._send('leave_chat');
     forget(this);
   }
 
@@ -67,7 +67,7 @@ export class Conversation extends Emitter {
 
     if (isTyping ? now - this._typed < TYPING_EVERY : !this._typed) return;
     this._typed = isTyping ? now : 0;
-    this._send(isTyping ? 'typing_start' : 'typing_stop', {}, true);
+    this._send(`typing_${isTyping ? 'start' : 'stop'}`);
   }
 
   markRead(seq = this.lastSeq) {
@@ -78,7 +78,7 @@ export class Conversation extends Emitter {
   }
 
   loadEarlier(limit = PAGE) {
-    return once(this, 'earlier', async () => {
+    return once(this, 'page', async () => {
       const [first] = this.messages;
       const page = this.hasEarlier ? await pageOf(this, { before: first.seq, limit }) : [];
 
@@ -106,9 +106,11 @@ export class Conversation extends Emitter {
     told(this, { agentId, agent }, 'assigned');
   }
 
-  _send(type, data, unanswered) {
-    this._client._send(type, { chatId: this.id, ...data }, unanswered);
-  }}
+  // Nothing of it must be answered.
+  _send(type, data) {
+    this._client._send(type, { chatId: this.id, ...data }, true);
+  }
+}
 
 // ---- following ------------------------------------------------------------------
 
@@ -138,15 +140,10 @@ const load = (chat) => once(chat, 'load', async () => {
   chat._client._resume(chat);
 });
 
-// All after what is there, by pages.
+// More is missing than a `resume` brings: a page of it, and another `resume`.
 const fill = (chat) => once(chat, 'fill', async () => {
-  const { _doing } = chat;
-  let page;
-
-  do {
-    page = await pageOf(chat, { after: chat._position, limit: FULL_PAGE });
-    for (const message of page) show(chat, message);
-  } while (page.length && _doing === chat._doing);
+  for (const message of await pageOf(chat, { after: chat._position, limit: FULL_PAGE })) show(chat, message);
+  chat._client._resume(chat);
 });
 
 // After a break.
@@ -169,7 +166,7 @@ export const resumed = (chat, { error, recovered, lastSeq, status, agentId }) =>
 
 const take = (chat, message) => {
   if (chat._doing.load) return;  // it will be there, or be asked for
-  if (chat.following) show(chat, message);
+  if (chat._position >= 0) show(chat, message);
   else if (!(message.seq <= chat._heard)) tell(chat, message);
   if (chat._early.size) chat._client._resume(chat);  // something is missing before it
 };
@@ -226,7 +223,7 @@ export const quiet = (chat) => {
   for (const userId of chat.typing) typing(chat, { userId, isTyping: false });
 };
 
-// The chat as an answer or event has it.  `asked` is the count at the question:
+// The chat as an answer or event has it.  `asked`: how much events had told at the question;
 // events since then know better.
 export const update = (chat, info, change = 'new', asked) => {
   chat.info = { ...chat.info, ...info, ...asked < chat._toldAt && chat._told };
@@ -240,7 +237,7 @@ export const update = (chat, info, change = 'new', asked) => {
 // Something of the chat was told by an event.
 const told = (chat, fields, change) => {
   chat._told = { ...chat._told, ...fields };
-  chat._toldAt = chat._client._count();
+  chat._toldAt = ++chat._client._told;
   if (!chat.info) return renew(chat, 'new');
   Object.assign(chat.info, fields);
   changed(chat, change);
@@ -263,7 +260,7 @@ const count = (chat) => {
 
 // Marks are not answered: after a break the last one is sent again.
 const markAgain = (chat) => {
-  if (chat._marked) chat._send('mark_read', { seq: chat._marked }, true);
+  if (chat._marked) chat._send('mark_read', { seq: chat._marked });
 };
 
 // The events about one chat.
@@ -293,9 +290,10 @@ const pageOf = (chat, range) => request(chat, 'GET', '/messages', range);
 
 // A request that is answered with the chat, and perhaps its newest messages.
 export const ask = async (chat, change = null, answer = request(chat, 'GET', '')) => {
-  const asked = chat._client._count();
-  const { messages, ...info } = await answer;
+  const asked = chat._client._told;
+  const { messages, reads = [], ...info } = await answer;
 
+  for (const { userId, seq } of reads) hasRead(chat, userId, seq);
   update(chat, info, change, asked);
   return messages;
 };

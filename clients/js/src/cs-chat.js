@@ -16,9 +16,9 @@ const TIMES = { answer: 10000, ping: 30000, backoffMin: 500, backoffMax: 30000, 
 
 export class CSChat extends Emitter {
   status = 'idle';
-  token = null;
-  userId = null;
-  role = null;
+  token;
+  userId;
+  role;
   conversations = new Map();
 
   // Kind: the class of its conversations
@@ -30,21 +30,17 @@ export class CSChat extends Emitter {
     const base = url.replace(/\/*$/, '/');
     const times = { ...TIMES, ...options.times };
     const tick = times.lease / 4;
-    const presence = new Map();
+    let presence = {};         // user id → whether online
     let resuming;              // what followed chats miss was asked for
     let user;
     let again;                 // whether a connection is not this user's first
     let kept;
     let tending;
-    let counted = 0;
-
-    // Orders what was asked and what was told.
-    const count = () => ++counted;
 
     // ---- who one is -----------------------------------------------------------
 
     const met = (person) => {
-      if (person) presence.set(person.id, person.isOnline);
+      if (person) presence[person.id] = person.isOnline;
       return person;
     };
 
@@ -62,7 +58,7 @@ export class CSChat extends Emitter {
       forgetUser();
       auth._set(null);
       if (token) {
-        await request('POST', 'auth/logout', undefined, token).catch((error) => {
+        await request('POST', 'auth/logout', {}, token).catch((error) => {
           if (error.status !== 401) throw error;  // it was no good any more
         });
       }
@@ -72,7 +68,7 @@ export class CSChat extends Emitter {
       user = null;
       again = false;  // nothing of the next one can have been missed
       conversations.clear();
-      presence.clear();
+      presence = {};
     };
 
     const onToken = (token, { userID = null, role = null }) => {
@@ -102,7 +98,7 @@ export class CSChat extends Emitter {
     };
 
     const fetchChats = async (method, data) => {
-      const asked = count();
+      const asked = chat._told;
       const answer = await request(method, 'chats', data);
       return [answer].flat().map((info) => update(conversation(info.id), info, null, asked));
     };
@@ -183,12 +179,12 @@ export class CSChat extends Emitter {
     // Asks for what followed chats miss.
     const resume = () => {
       if (resuming) return;
-      const next = [...conversations.values()].filter((one) => one._behind && one.following).slice(0, RESUMED_AT_ONCE);
+      const next = [...conversations.values()].filter((one) => one._behind && one._position >= 0).slice(0, RESUMED_AT_ONCE);
       for (const one of next) one._behind = false;
       resuming = next[0] && send('resume', { chats: next.map(({ id, _position }) => ({ chatId: id, afterSeq: _position })) });
     };
 
-    const later = (action) => setTimeout(action, ASK_AGAIN * (1 + Math.random()), conversations);
+    const later = (action) => setTimeout(action, ASK_AGAIN + backoff(1, {}), conversations);
 
     // ---- what the server says -------------------------------------------------
 
@@ -209,7 +205,7 @@ export class CSChat extends Emitter {
       },
       message_ack: (receipt, known) => outbox._stored(receipt, !(known?._position < receipt.seq)),
       user_status_change(change) {
-        presence.set(change.userId, change.isOnline);
+        presence[change.userId] = change.isOnline;
         chat._emit('presence', change);
       },
       error(said) {
@@ -240,12 +236,12 @@ export class CSChat extends Emitter {
       login: (username, password) => enter('login', { username, password }),
       register: (fields) => enter('register', fields),
       me: async () => met(await request('GET', 'users/me')),
-      isOnline: (id) => presence.get(id),
+      isOnline: (id) => presence[id],
       chats: (filter) => fetchChats('GET', filter),
       createChat: async (fields = {}) => (await fetchChats('POST', fields))[0],
       disconnect: () => stop('disconnect'),
       _send: send,
-      _count: count,
+      _told: 0,  // how much events have told of chats: orders that and what was asked
       _later: later,
       _met: met,
       _outbox: outbox,
@@ -256,7 +252,7 @@ export class CSChat extends Emitter {
             return await action();
           } catch (error) {
             if (!error.temporary || chat.status === ENDED) throw error;
-            await new Promise((resolve) => { setTimeout(resolve, backoff(attempt, error)); });
+            await new Promise((resolve) => setTimeout(resolve, backoff(attempt, error)));
           }
         }
       },
@@ -265,7 +261,7 @@ export class CSChat extends Emitter {
         resume();
       },
     });
-    if (options.token) auth._set(options.token, false);
+    auth._set(options.token ?? null, false);
   }
 
   get unread() {

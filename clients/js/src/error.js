@@ -11,7 +11,7 @@ export class CSChatError extends Error {
 
   // Whether the same again may succeed.
   get temporary() {
-    return /^(NETWORK|RATE|BACKEND)/.test(this.code) || this.status === 429 || this.status > 501;
+    return /^(NETWORK|RATE|BACKEND)/.test(this.code) || /429|50[234]/.test(this.status);
   }
 }
 

@@ -16,7 +16,7 @@ const SENDING = 'sending';
 const FAILED = 'failed';
 
 // send(type, data): whether it went out; onChange(entry); onError(error)
-export function createOutbox({ storage = pageStorage(), prefix = 'cs-chat' }, times, send, { onChange, onError }) {
+export const createOutbox = ({ storage = pageStorage(), prefix = 'cs-chat' }, times, send, { onChange, onError }) => {
   const me = unique();
   const waiting = new Map();  // clientId → what ends the promise
   const flights = new Map();  // entry → timer
@@ -65,9 +65,9 @@ export function createOutbox({ storage = pageStorage(), prefix = 'cs-chat' }, ti
 
   const change = (entry, state) => {
     entry.state = state;
-    if (state !== SENDING) save();
+    save();
     onChange(entry);
-    if (state !== SENDING) pump(entry);
+    pump(entry);
   };
 
   // Sends the next of a chat, unless it is on its way.
@@ -77,11 +77,11 @@ export function createOutbox({ storage = pageStorage(), prefix = 'cs-chat' }, ti
   };
 
   const fly = (entry) => {
-    const { clientId, chatId, content, type, state } = entry;
+    const { clientId, chatId, content, type } = entry;
 
     if (!send('send_message', { chatId, content, messageType: type, clientId })) return;
     again(entry, times.answer);
-    if (state !== SENDING) change(entry, SENDING);
+    if (entry.state !== SENDING) change(entry, SENDING);
   };
 
   // It is on its way, and sent again in a while.
@@ -171,7 +171,7 @@ export function createOutbox({ storage = pageStorage(), prefix = 'cs-chat' }, ti
 
     // The connection is gone.
     _stop() {
-      for (const entry of [...flights.keys()]) {
+      for (const entry of flights.keys()) {
         land(entry);
         change(entry, QUEUED);
       }
@@ -192,16 +192,14 @@ export function createOutbox({ storage = pageStorage(), prefix = 'cs-chat' }, ti
     },
   };
   return outbox;
-}
+};
 
 // A name that no other message or instance of this user has; no secret.
-function unique() {
-  return [Date.now(), Math.random(), Math.random()].join('-');
-}
+const unique = () => [Date.now(), Math.random(), Math.random()].join('-');
 
 // The page's localStorage, where there is one and it is not denied.
-function pageStorage() {
+const pageStorage = () => {
   try {
     return document && localStorage;
   } catch {}
-}
+};

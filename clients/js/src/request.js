@@ -4,10 +4,10 @@ import { CSChatError, unreachable } from './error.js';
 import { REQUEST_TIMEOUT } from './numbers.js';
 
 // getToken(refused): the token, or another one than was refused
-export function createRequest(base, send = fetch, getToken) {
+export const createRequest = (base, send = fetch, getToken) => {
   // `data`: the body, or the query of a GET.  A token that is refused is
   // exchanged once, unless one was given, or null for none.
-  return async function request(method, path, data, given) {
+  const request = async (method, path, data, given) => {
     const token = given === undefined ? await getToken() : given;
     const query = method === 'GET' && data;
     const body = JSON.stringify(data);
@@ -27,4 +27,5 @@ export function createRequest(base, send = fetch, getToken) {
     if (status === 401 && given === undefined) return request(method, path, data, await getToken(token));
     throw new CSChatError(code, error, { status, field, retryAfter: +headers.get('Retry-After') || undefined });
   };
-}
+  return request;
+};

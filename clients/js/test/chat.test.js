@@ -101,7 +101,10 @@ check('unread counts, marks and what others have read', async () => {
   const fresh = await server.connected('agent1');
   await fresh.conversation(ours.id).refresh();
   assert.equal(fresh.conversation(ours.id).unread, 0);
-  end(customer, agent, tab, fresh);
+  const reloaded = await server.connected('customer1');
+  await reloaded.conversation(ours.id).follow();
+  assert.equal(reloaded.conversation(ours.id).reads.get(agent.userId), 2);
+  end(customer, agent, tab, fresh, reloaded);
 });
 
 check('a message of one\'s own reads the chat', async () => {
