@@ -53,7 +53,8 @@ export class App {
   async start() {
     try {
       await this.chat.connect();
-      this.user = await this.chat.me();
+      // a new connection is seen, though it may take a moment until the answer says so
+      this.user = { ...(await this.chat.me()), isOnline: true };
       this.showHead();
     } catch {
       // signing in, or the banner, tells
