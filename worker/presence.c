@@ -370,9 +370,11 @@ presence_init(presence_t *presence, uv_loop_t *loop, const config_t *config,
     presence->db = db;
     presence->ops = ops;
     presence->timer.data = presence;
+    presence->pause.data = presence;
     presence->changes = calloc(PRESENCE_BATCH, sizeof(*presence->changes));
 
     if (presence->changes == NULL || uv_timer_init(loop, &presence->timer) != 0
+        || uv_timer_init(loop, &presence->pause) != 0
         || uv_timer_start(&presence->timer, presence_on_timer, PRESENCE_SWEEP,
                PRESENCE_SWEEP)
                != 0)
@@ -399,6 +401,7 @@ void
 presence_stop(presence_t *presence)
 {
     uv_close((uv_handle_t *) &presence->timer, NULL);
+    uv_close((uv_handle_t *) &presence->pause, NULL);
 }
 
 void

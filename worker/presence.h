@@ -30,6 +30,8 @@ typedef struct {
     db_t *db;
     struct ops_s *ops;
     uv_timer_t timer;
+    uv_timer_t pause; /* until the next statement may go */
+    uint64_t next;    /* when that is, ms */
     presence_table_t tables[CSC_BUS_SHARDS];
     unsigned char held[CSC_BUS_SHARDS];
     unsigned char unloaded[CSC_BUS_SHARDS]; /* not yet read from the database */
@@ -54,7 +56,7 @@ int presence_line(
 /* A login counts as presence for the grace time. */
 void presence_logged_in(presence_t *presence, csc_str_t user);
 
-/* Writes what has changed, unless that is being done. */
+/* Writes what has changed, unless that is being done or was just now. */
 void presence_flush(presence_t *presence);
 
 /* Carries out and answers PUT users/status. */
@@ -69,6 +71,9 @@ void presence_free(presence_t *presence);
 /* --- between presence.c, presence_load.c and presence_write.c --- */
 
 uint64_t presence_now(const presence_t *presence);
+
+/* Of presence->pause: writes what has gathered. */
+void presence_on_pause(uv_timer_t *timer);
 
 /* NULL: nobody holds them, and nobody did lately. */
 presence_user_t *presence_find(const presence_t *presence, csc_str_t id);

@@ -5,6 +5,12 @@
 #include "presence.h"
 #include "reply.h"
 
+/*
+ * ms from one statement to the next: of many who come at once most go
+ * together, which takes PostgreSQL a fifth of what each alone does.
+ */
+#define PRESENCE_PAUSE 10
+
 static void
 presence_applied_row(presence_t *presence, const presence_change_t *change,
     const PGresult *result, int row)
@@ -163,8 +169,15 @@ presence_array(db_query_t *query, const presence_t *presence, change_e column)
 }
 
 void
+presence_on_pause(uv_timer_t *timer)
+{
+    presence_flush(timer->data);
+}
+
+void
 presence_flush(presence_t *presence)
 {
+    uint64_t now = presence_now(presence);
     db_query_t *query;
 
     if (presence->count > 0 || presence->changed == NULL
@@ -173,11 +186,18 @@ presence_flush(presence_t *presence)
         return;
     }
 
+    if (now < presence->next) {
+        uv_timer_start(
+            &presence->pause, presence_on_pause, presence->next - now, 0);
+        return;
+    }
+
     presence_gather(presence);
     if (presence->count == 0) {
         return;
     }
 
+    presence->next = now + PRESENCE_PAUSE;
     query = db_query(
         STATEMENT_PRESENCE_APPLY, 0, presence_on_applied, presence);
 

@@ -4,7 +4,9 @@
 -- and, for clients of the first server, user_connected or user_disconnected.
 -- Agents and super-agents hear of everyone, customers of the agents of their
 -- chats that are not archived.  The customers of a busy agent are too many
--- for one event's header: they are told in groups of 100.
+-- for one event's header: they are told in groups of 100.  Plain columns, so
+-- that the planner takes it into the statement that calls it: else it would be
+-- planned again for each person.
 CREATE OR REPLACE FUNCTION cs_chat.presence_events(
     p_ord INT, p_user UUID, p_username TEXT, p_online BOOLEAN)
 RETURNS SETOF cs_chat.outcome
@@ -25,7 +27,7 @@ AS $$
           FROM customers k
          GROUP BY 1
     )
-    SELECT cs_chat.event(p_ord, a.topics, NULL, e.class, NULL, NULL, e.body)
+    SELECT o.*
       FROM audience a
      CROSS JOIN LATERAL (
         VALUES ('presence',
@@ -40,6 +42,8 @@ AS $$
                 || '},"userId":"' || p_user::TEXT
                 || '","username":' || to_json(p_username)::TEXT || '}')
      ) AS e (class, body)
+     CROSS JOIN LATERAL cs_chat.event(
+        p_ord, a.topics, NULL, e.class, NULL, NULL, e.body) AS o
      ORDER BY a.part, e.class DESC
 $$;
 

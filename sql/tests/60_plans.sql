@@ -78,6 +78,28 @@ SELECT t.ok(t.reads(call) < 500, regexp_replace(call, '\s+', ' ', 'g'))
     ('presence_apply(t.ids(''p20'', ''p7''), ''{t,t}'', ''{t,t}'', ''{a,b}'')')
   ) AS calls (call);
 
+-- Whoever comes online: the events are part of the statement, not a function
+-- that is planned again for each person.
+CREATE FUNCTION t.plan(query TEXT)
+RETURNS TEXT
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    line TEXT;
+    plan TEXT := '';
+BEGIN
+    FOR line IN EXECUTE 'EXPLAIN ' || query LOOP
+        plan := plan || line || E'\n';
+    END LOOP;
+    RETURN plan;
+END
+$$;
+
+SELECT t.ok(t.plan('SELECT e.* FROM public.users u CROSS JOIN LATERAL'
+                   ' cs_chat.presence_events(1, u.id, u.username, true) e')
+            NOT LIKE '%Function Scan on presence_events%',
+            'presence_events is taken into the statement that calls it');
+
 -- The same of a list, prepared as the worker does it.
 CREATE FUNCTION t.page_reads(page TEXT, arguments TEXT)
 RETURNS BIGINT
