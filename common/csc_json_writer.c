@@ -29,40 +29,81 @@ static void csc_json_close(csc_json_writer_t *w, char bracket);
 static void csc_json_print(void *ctx, const char *text, size_t len);
 
 
-size_t
-csc_json_quote(csc_str_t text, unsigned char *out)
+/*
+ * How many bytes from p on stand for themselves, at least: whole groups of
+ * eight.  The tests are those for a zero byte and for a byte below 0x20; what
+ * they take for one beside it only ends the run early.
+ */
+static size_t
+csc_json_plain(const unsigned char *p, const unsigned char *end)
+{
+    uint64_t ones = 0x0101010101010101, group, quotes, slashes, low;
+    const unsigned char *from = p;
+
+    for (; end - p >= 8; p += 8) {
+        memcpy(&group, p, 8);
+        quotes = group ^ (ones * '"');
+        slashes = group ^ (ones * '\\');
+        low = (group - ones * 0x20) & ~group;
+        low |= (quotes - ones) & ~quotes;
+        low |= (slashes - ones) & ~slashes;
+
+        if (low & (ones * 0x80)) {
+            break;
+        }
+    }
+
+    return (size_t) (p - from);
+}
+
+
+static unsigned char *
+csc_json_escape(unsigned char c, unsigned char *to)
 {
     static const char escapes[] = "b\bf\fn\nr\rt\t\"\"\\\\";
     static const char hex[] = "0123456789abcdef";
-    const unsigned char *end = text.data + text.len, *p;
-    unsigned char *to = out;
     const char *escape;
+
+    *to++ = '\\';
+
+    for (escape = escapes; *escape != '\0'; escape += 2) {
+        if ((unsigned char) escape[1] == c) {
+            *to++ = (unsigned char) *escape;
+            return to;
+        }
+    }
+
+    memcpy(to, "u00", 3);
+    to[3] = (unsigned char) hex[c >> 4];
+    to[4] = (unsigned char) hex[c & 0x0f];
+
+    return to + 5;
+}
+
+
+size_t
+csc_json_quote(csc_str_t text, unsigned char *out)
+{
+    const unsigned char *p = text.data, *end = text.data + text.len, *stop;
+    unsigned char *to = out;
+    size_t plain;
 
     *to++ = '"';
 
-    for (p = text.data; p < end; p++) {
-        if (*p >= 0x20 && *p != '"' && *p != '\\') {
-            *to++ = *p;
-            continue;
-        }
+    while (p < end) {
+        plain = csc_json_plain(p, end);
+        memcpy(to, p, plain);
+        to += plain;
+        p += plain;
 
-        *to++ = '\\';
-
-        for (escape = escapes; *escape != '\0'; escape += 2) {
-            if ((unsigned char) escape[1] == *p) {
-                break;
+        /* the group that has one, or the last few bytes */
+        for (stop = end - p > 8 ? p + 8 : end; p < stop; p++) {
+            if (*p >= 0x20 && *p != '"' && *p != '\\') {
+                *to++ = *p;
+            } else {
+                to = csc_json_escape(*p, to);
             }
         }
-
-        if (*escape != '\0') {
-            *to++ = (unsigned char) *escape;
-            continue;
-        }
-
-        memcpy(to, "u00", 3);
-        to[3] = (unsigned char) hex[*p >> 4];
-        to[4] = (unsigned char) hex[*p & 0x0f];
-        to += 5;
     }
 
     *to++ = '"';

@@ -41,13 +41,13 @@ op_chats_on_list(void *data, db_status_e status, const PGresult *result)
         return;
     }
 
-    if (PQntuples(result) == 0) {
+    /* the role that counts is the one in the database */
+    role = view_role(result, request->message.user);
+    if (role.data == NULL) {
         reply_error(request, CSC_E_INVALID_TOKEN);
         return;
     }
 
-    /* the role that counts is the one in the database */
-    role = reply_column(result, 0, CHATS_VIEWER_ROLE);
     if (op_chats_seen(&role) != op_chats_seen(&request->message.role)) {
         request->message.role = role;
         if (op_chats_list(request, &fault) != CSC_OK) {
@@ -56,7 +56,7 @@ op_chats_on_list(void *data, db_status_e status, const PGresult *result)
         return;
     }
 
-    buffer_reset(list);
+    reply_begin(list);
     view_chats(list, result);
     reply_data(request, list);
 }

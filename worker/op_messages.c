@@ -264,12 +264,12 @@ op_messages_on_list(void *data, db_status_e status, const PGresult *result)
     } else if (PQntuples(result) == 0) {
         reply_error(request, CSC_E_INVALID_TOKEN);
 
-    } else if (PQgetisnull(result, 0, MESSAGES_CHAT)) {
+    } else if (PQgetisnull(result, 0, MESSAGES_SENDER)) {
         reply_error(request, CSC_E_CHAT_NOT_FOUND);
 
     } else {
-        buffer_reset(list);
-        view_messages(list, result);
+        reply_begin(list);
+        view_messages(list, request->message.chat, result);
         reply_data(request, list);
     }
 }
@@ -285,6 +285,7 @@ op_messages_list(request_t *request, csc_fault_t *fault)
     };
     db_query_t *query;
     uint64_t limit;
+    int newest;
 
     if (input_query(request, p, sizeof(p) / sizeof(p[0]), fault) != CSC_OK
         || input_number(
@@ -296,11 +297,16 @@ op_messages_list(request_t *request, csc_fault_t *fault)
 
     op_messages_time_zone(&p[LIST_BEFORE], request);
 
-    query = op_query_for(request, STATEMENT_MESSAGES_LIST, op_messages_on_list);
+    newest = !p[LIST_OFFSET].present && !p[LIST_BEFORE].present
+             && !p[LIST_AFTER].present;
+
+    query = op_query_for(request,
+        newest ? STATEMENT_MESSAGES_NEWEST : STATEMENT_MESSAGES_LIST,
+        op_messages_on_list);
     db_str(query, request->message.chat);
     db_int(query, (int64_t) limit);
 
-    if (op_messages_position(p, query, fault) != CSC_OK) {
+    if (!newest && op_messages_position(p, query, fault) != CSC_OK) {
         db_drop(query);
         return CSC_ERROR;
     }

@@ -345,26 +345,28 @@ reply_user(request_t *request, int status, csc_str_t id, csc_str_t role,
 }
 
 void
-reply_data(request_t *request, const buffer_t *data)
+reply_begin(buffer_t *data)
 {
-    csc_json_writer_t *w = request->ops->writer;
-    csc_str_t body = { data->used, data->data };
-    csc_bus_message_t reply;
+    buffer_reset(data);
+    buffer_append_text(data, "{\"success\":true,\"data\":");
+}
 
+void
+reply_data(request_t *request, buffer_t *data)
+{
+    csc_bus_message_t reply;
+    csc_str_t body;
+
+    buffer_append_text(data, "}");
     if (data->failed) {
         reply_error(request, CSC_E_INTERNAL_ERROR);
         return;
     }
 
+    body.data = data->data;
+    body.len = data->used;
     memset(&reply, 0, sizeof(reply));
-    csc_json_reset(w);
-    csc_json_object(w);
-    csc_json_key(w, "success");
-    csc_json_bool(w, 1);
-    csc_json_key(w, "data");
-    csc_json_raw(w, body);
-    csc_json_end_object(w);
-    reply_written(request, &reply, 200);
+    reply_send(request, &reply, 200, body);
 }
 
 void

@@ -33,8 +33,12 @@ void reply_stored(request_t *request, const message_t *message, csc_str_t json);
 void reply_user(request_t *request, int status, csc_str_t id, csc_str_t role,
     csc_str_t username, csc_str_t body);
 
-/* A success with this data, which is JSON, over HTTP. */
-void reply_data(request_t *request, const buffer_t *data);
+/*
+ * A success over HTTP, written in place, as lists are long: reply_begin(), JSON
+ * behind it in the same buffer, reply_data().
+ */
+void reply_begin(buffer_t *data);
+void reply_data(request_t *request, buffer_t *data);
 
 /* A success that has no body. */
 void reply_empty(request_t *request, int status);

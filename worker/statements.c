@@ -10,8 +10,8 @@
 #define CHATS(name, role)                                                      \
     {                                                                          \
         name,                                                                  \
-            "SELECT * FROM cs_chat.chats_page('" role "', $1::uuid, $2::text," \
-            " $3::int, $4::int)",                                              \
+            "SELECT * FROM cs_chat.page_of_chats('" role "', $1::uuid,"        \
+            " $2::text, $3::int, $4::int)",                                    \
             4, 0, 1                                                            \
     }
 
@@ -62,9 +62,13 @@ const statement_t statements[STATEMENT_MAX] = {
     [STATEMENT_CHATS_LEAVE] = { "chats_leave",
         OUTCOME "chats_leave($1::uuid, $2::uuid)", 2, 0 },
     [STATEMENT_MESSAGES_LIST] = { "messages_list",
-        "SELECT * FROM cs_chat.messages_page($1::uuid, $2::uuid, $3::int,"
+        "SELECT * FROM cs_chat.page_of_messages($1::uuid, $2::uuid, $3::int,"
         " $4::int, $5::bigint, $6::timestamptz, $7::bigint)",
         7, 0, 1 },
+    [STATEMENT_MESSAGES_NEWEST] = { "messages_newest",
+        "SELECT * FROM cs_chat.page_of_messages($1::uuid, $2::uuid, $3::int,"
+        " NULL, NULL, NULL, NULL)",
+        3, 0, 1 },
     [STATEMENT_MESSAGES_STORE] = { "messages_store",
         "SELECT place, seq, ts, customer, agent, name, role, avatar,"
         " other_name, other_role, other_avatar FROM cs_chat.messages_store("

@@ -1,14 +1,24 @@
-#include <stdio.h>
 #include <string.h>
 
+#include "../common/csc_json.h"
 #include "../common/csc_uuid.h"
 #include "view.h"
 
 #define VIEW_DAY 86400000000LL  /* microseconds */
 #define VIEW_DAYS_TO_2000 10957 /* since 1970 */
-#define VIEW_TIME_LEN 29        /* with its quotes */
+#define VIEW_DIGITS 20          /* of a number, at most */
 
-#define view_literal(out, text) buffer_append(out, text, sizeof(text) - 1)
+/* Bytes, at most, of an object without its texts and what lies within it. */
+#define VIEW_MESSAGE_MAX 400
+#define VIEW_CHAT_MAX 500
+#define VIEW_USER_MAX 250
+
+/*
+ * What is written goes to p, where whoever calls has reserved room; each of
+ * these functions gives the place behind it.
+ */
+#define view_literal(p, text)                                                  \
+    ((unsigned char *) memcpy(p, text, sizeof(text) - 1) + sizeof(text) - 1)
 
 /* Columns of a message, from its first one on. */
 typedef enum {
@@ -21,21 +31,11 @@ typedef enum {
     MESSAGE_SENDER_JSON
 } message_column_e;
 
-/* Columns of a user; the id stands elsewhere. */
-typedef enum {
-    USER_USERNAME,
-    USER_EMAIL, /* NULL: not to be shown */
-    USER_NAME,
-    USER_ROLE,
-    USER_AVATAR,
-    USER_ONLINE,
-    USER_CREATED,
-    USER_UPDATED
-} user_column_e;
-
+/* A row of a result that begins with rows of people. */
 typedef struct {
     const PGresult *result;
     int row;
+    int people;
 } view_row_t;
 
 /* --- values --- */
@@ -46,75 +46,110 @@ view_is_null(const view_row_t *row, int column)
     return PQgetisnull(row->result, row->row, column);
 }
 
-static int
-view_same(const view_row_t *row, int a, int b)
+static const unsigned char *
+view_value(const view_row_t *row, int column)
 {
-    return memcmp(PQgetvalue(row->result, row->row, a),
-               PQgetvalue(row->result, row->row, b), 16)
-           == 0;
+    return (unsigned char *) PQgetvalue(row->result, row->row, column);
+}
+
+static size_t
+view_length(const view_row_t *row, int column)
+{
+    return (size_t) PQgetlength(row->result, row->row, column);
 }
 
 /* A BIGINT or TIMESTAMP; NULL is 0. */
 static int64_t
 view_int(const view_row_t *row, int column)
 {
-    const char *value = PQgetvalue(row->result, row->row, column);
+    const unsigned char *value = view_value(row, column);
     uint64_t number = 0;
     int i;
 
-    for (i = 0; i < 8 && !view_is_null(row, column); i++) {
-        number = number << 8 | (unsigned char) value[i];
+    if (view_is_null(row, column)) {
+        return 0;
+    }
+
+    for (i = 0; i < 8; i++) {
+        number = number << 8 | value[i];
     }
 
     return (int64_t) number;
 }
 
-static void
-view_number(buffer_t *out, int64_t number)
+/* Not below 0. */
+static unsigned char *
+view_number(unsigned char *p, int64_t number)
 {
-    char text[24];
+    unsigned char digits[VIEW_DIGITS], *first = digits + VIEW_DIGITS;
 
-    buffer_append(out, text,
-        (size_t) snprintf(text, sizeof(text), "%lld", (long long) number));
+    do {
+        *--first = (unsigned char) ('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+
+    memcpy(p, first, (size_t) (digits + VIEW_DIGITS - first));
+
+    return p + (digits + VIEW_DIGITS - first);
 }
 
-/* Not NULL. */
-static void
-view_uuid(buffer_t *out, const view_row_t *row, int column)
+static unsigned char *
+view_hex(unsigned char *p, const unsigned char *bytes, int n)
 {
-    static const char hex[] = "0123456789abcdef";
-    const char *value = PQgetvalue(row->result, row->row, column);
-    unsigned char *p = buffer_reserve(out, CSC_UUID_LEN + 2);
+    static const unsigned char hex[] = "0123456789abcdef";
     int i;
 
-    if (p == NULL) {
-        return;
+    for (i = 0; i < n; i++) {
+        *p++ = hex[bytes[i] >> 4];
+        *p++ = hex[bytes[i] & 15];
     }
 
-    *p++ = '"';
-    for (i = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            *p++ = '-';
-        }
-        *p++ = (unsigned char) hex[(unsigned char) value[i] >> 4];
-        *p++ = (unsigned char) hex[value[i] & 15];
-    }
-    *p++ = '"';
-
-    out->used = (size_t) (p - out->data);
+    return p;
 }
 
-static void
-view_text(buffer_t *out, const view_row_t *row, int column)
+static unsigned char *
+view_uuid(unsigned char *p, const view_row_t *row, int column)
 {
-    csc_str_t text = CSC_STR_NULL;
+    const unsigned char *value = view_value(row, column);
 
-    if (!view_is_null(row, column)) {
-        text.data = (unsigned char *) PQgetvalue(row->result, row->row, column);
-        text.len = (size_t) PQgetlength(row->result, row->row, column);
+    if (view_is_null(row, column)) {
+        return view_literal(p, "null");
     }
 
-    buffer_append_json(out, text);
+    *p++ = '"';
+    p = view_hex(p, value, 4);
+    *p++ = '-';
+    p = view_hex(p, value + 4, 2);
+    *p++ = '-';
+    p = view_hex(p, value + 6, 2);
+    *p++ = '-';
+    p = view_hex(p, value + 8, 2);
+    *p++ = '-';
+    p = view_hex(p, value + 10, 6);
+    *p++ = '"';
+
+    return p;
+}
+
+static size_t
+view_text_max(const view_row_t *row, int column)
+{
+    return CSC_JSON_QUOTED(view_length(row, column));
+}
+
+static unsigned char *
+view_text(unsigned char *p, const view_row_t *row, int column)
+{
+    csc_str_t text;
+
+    if (view_is_null(row, column)) {
+        return view_literal(p, "null");
+    }
+
+    text.data = view_value(row, column);
+    text.len = view_length(row, column);
+
+    return p + csc_json_quote(text, p);
 }
 
 static unsigned char *
@@ -134,16 +169,11 @@ view_digits(unsigned char *p, unsigned number, int digits)
  * A time as the API writes it.  One that is unknown, infinite or of no year
  * with four digits, which only a foreign database may hold, is the epoch.
  */
-static void
-view_time(buffer_t *out, const view_row_t *row, int column)
+static unsigned char *
+view_time(unsigned char *p, const view_row_t *row, int column)
 {
     int64_t time = view_int(row, column), days, era, day, year;
-    unsigned char *p = buffer_reserve(out, VIEW_TIME_LEN);
     unsigned month;
-
-    if (p == NULL) {
-        return;
-    }
 
     /* the years 1 to 9999 */
     if (view_is_null(row, column) || time < -730119 * VIEW_DAY
@@ -183,191 +213,353 @@ view_time(buffer_t *out, const view_row_t *row, int column)
     *p++ = 'Z';
     *p++ = '"';
 
-    out->used = (size_t) (p - out->data);
+    return p;
 }
 
 /* JSON that PostgreSQL made. */
-static void
-view_json(buffer_t *out, const view_row_t *row, int column)
+static unsigned char *
+view_json(unsigned char *p, const view_row_t *row, int column)
 {
-    buffer_append(out, PQgetvalue(row->result, row->row, column),
-        (size_t) PQgetlength(row->result, row->row, column));
+    size_t len = view_length(row, column);
+
+    memcpy(p, view_value(row, column), len);
+
+    return p + len;
 }
 
-/* --- objects --- */
-
-static void
-view_sender(buffer_t *out, const view_row_t *row, int id, int user)
+/* Whether two columns hold the same id; not NULL. */
+static int
+view_same(const view_row_t *a, int column_a, const view_row_t *b, int column_b)
 {
-    view_literal(out, "{\"id\":");
-    view_uuid(out, row, id);
-    view_literal(out, ",\"name\":");
-    view_text(out, row, user + USER_NAME);
-    view_literal(out, ",\"role\":");
-    view_text(out, row, user + USER_ROLE);
-    view_literal(out, ",\"avatar\":");
-    view_text(out, row, user + USER_AVATAR);
-    view_literal(out, "}");
+    return memcmp(
+               view_value(a, column_a), view_value(b, column_b), CSC_UUID_BYTES)
+           == 0;
 }
 
-static void
-view_user(buffer_t *out, const view_row_t *row, int id, int user)
+/* --- messages --- */
+
+/* Of a message without its sender's object. */
+static size_t
+view_message_max(const view_row_t *row, int message)
 {
-    view_literal(out, "{\"id\":");
-    view_uuid(out, row, id);
-    view_literal(out, ",\"username\":");
-    view_text(out, row, user + USER_USERNAME);
-    if (!view_is_null(row, user + USER_EMAIL)) {
-        view_literal(out, ",\"email\":");
-        view_text(out, row, user + USER_EMAIL);
-    }
-    view_literal(out, ",\"name\":");
-    view_text(out, row, user + USER_NAME);
-    view_literal(out, ",\"role\":");
-    view_text(out, row, user + USER_ROLE);
-    view_literal(out, ",\"avatar\":");
-    view_text(out, row, user + USER_AVATAR);
-    view_literal(out, ",\"isOnline\":");
-    if (*PQgetvalue(row->result, row->row, user + USER_ONLINE)) {
-        view_literal(out, "true");
-    } else {
-        view_literal(out, "false");
-    }
-    view_literal(out, ",\"createdAt\":");
-    view_time(out, row, user + USER_CREATED);
-    view_literal(out, ",\"updatedAt\":");
-    view_time(out, row, user + USER_UPDATED);
-    view_literal(out, "}");
+    return VIEW_MESSAGE_MAX + view_text_max(row, message + MESSAGE_CONTENT)
+           + view_text_max(row, message + MESSAGE_TYPE)
+           + view_text_max(row, message + MESSAGE_CLIENT_ID);
 }
 
 /* A message, up to its sender. */
-static void
-view_message(
-    buffer_t *out, const view_row_t *row, int chat, int message, int seq)
+static unsigned char *
+view_message(unsigned char *p, const view_row_t *row, csc_str_t chat,
+    int message, int seq)
 {
-    view_literal(out, "{\"id\":");
-    view_uuid(out, row, message + MESSAGE_ID);
-    view_literal(out, ",\"chatId\":");
-    view_uuid(out, row, chat);
-    view_literal(out, ",\"senderId\":");
-    view_uuid(out, row, message + MESSAGE_SENDER);
-    view_literal(out, ",\"content\":");
-    view_text(out, row, message + MESSAGE_CONTENT);
-    view_literal(out, ",\"type\":");
-    view_text(out, row, message + MESSAGE_TYPE);
-    view_literal(out, ",\"timestamp\":");
-    view_time(out, row, message + MESSAGE_CREATED);
-    view_literal(out, ",\"seq\":");
-    view_number(out, view_int(row, seq));
+    p = view_literal(p, "{\"id\":");
+    p = view_uuid(p, row, message + MESSAGE_ID);
+    p = view_literal(p, ",\"chatId\":\"");
+    memcpy(p, chat.data, chat.len);
+    p += chat.len;
+    p = view_literal(p, "\",\"senderId\":");
+    p = view_uuid(p, row, message + MESSAGE_SENDER);
+    p = view_literal(p, ",\"content\":");
+    p = view_text(p, row, message + MESSAGE_CONTENT);
+    p = view_literal(p, ",\"type\":");
+    p = view_is_null(row, message + MESSAGE_TYPE)
+            ? view_literal(p, "\"text\"")
+            : view_text(p, row, message + MESSAGE_TYPE);
+    p = view_literal(p, ",\"timestamp\":");
+    p = view_time(p, row, message + MESSAGE_CREATED);
+    p = view_literal(p, ",\"seq\":");
+    p = view_number(p, view_int(row, seq));
     if (!view_is_null(row, message + MESSAGE_CLIENT_ID)) {
-        view_literal(out, ",\"clientId\":");
-        view_text(out, row, message + MESSAGE_CLIENT_ID);
+        p = view_literal(p, ",\"clientId\":");
+        p = view_text(p, row, message + MESSAGE_CLIENT_ID);
     }
-    view_literal(out, ",\"sender\":");
+
+    return view_literal(p, ",\"sender\":");
 }
 
-static void
-view_last_message(buffer_t *out, const view_row_t *row)
+/* The row with the object of a message's sender: its own, or a person's. */
+static view_row_t
+view_message_sender(const view_row_t *row)
+{
+    view_row_t sender = *row;
+
+    if (!view_is_null(row, MESSAGES_MESSAGE + MESSAGE_SENDER_JSON)) {
+        return sender;
+    }
+
+    for (sender.row = row->people - 1; sender.row > 0; sender.row--) {
+        if (view_same(&sender, MESSAGES_MESSAGE + MESSAGE_SENDER, row,
+                MESSAGES_MESSAGE + MESSAGE_SENDER))
+        {
+            break;
+        }
+    }
+
+    return sender;
+}
+
+static int
+view_people(const PGresult *result, int id)
+{
+    int people = 0;
+
+    while (people < PQntuples(result) && PQgetisnull(result, people, id)) {
+        people++;
+    }
+
+    return people;
+}
+
+void
+view_messages(buffer_t *out, csc_str_t chat, const PGresult *result)
+{
+    view_row_t row = { result, 0, view_people(result, MESSAGES_MESSAGE) };
+    view_row_t sender;
+    unsigned char *p;
+
+    buffer_append(out, "[", 1);
+
+    for (row.row = row.people; row.row < PQntuples(result); row.row++) {
+        sender = view_message_sender(&row);
+        p = buffer_reserve(out,
+            view_message_max(&row, MESSAGES_MESSAGE)
+                + view_length(&sender, MESSAGES_MESSAGE + MESSAGE_SENDER_JSON));
+        if (p == NULL) {
+            return;
+        }
+
+        if (row.row > row.people) {
+            *p++ = ',';
+        }
+        p = view_message(p, &row, chat, MESSAGES_MESSAGE, MESSAGES_SEQ);
+        p = view_json(p, &sender, MESSAGES_MESSAGE + MESSAGE_SENDER_JSON);
+        *p++ = '}';
+        out->used = (size_t) (p - out->data);
+    }
+
+    buffer_append(out, "]", 1);
+}
+
+/* --- people --- */
+
+/* The row of a person, among people in the order of their ids; or -1. */
+static int
+view_find(
+    const PGresult *result, int people, const unsigned char id[CSC_UUID_BYTES])
+{
+    int low = 0, high = people - 1, middle, order;
+
+    while (low <= high) {
+        middle = (low + high) / 2;
+        order = memcmp(
+            PQgetvalue(result, middle, CHATS_PERSON), id, CSC_UUID_BYTES);
+        if (order == 0) {
+            return middle;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle - 1;
+        }
+    }
+
+    return -1;
+}
+
+/* The person whose id is in a column; row -1: there is none. */
+static view_row_t
+view_person(const view_row_t *row, int column)
+{
+    view_row_t person = *row;
+
+    person.row = view_is_null(row, column) ? -1
+                                           : view_find(row->result, row->people,
+                                               view_value(row, column));
+
+    return person;
+}
+
+static size_t
+view_user_max(const view_row_t *person)
+{
+    if (person->row < 0) {
+        return VIEW_USER_MAX;
+    }
+
+    return VIEW_USER_MAX + view_text_max(person, CHATS_USERNAME)
+           + view_text_max(person, CHATS_EMAIL)
+           + view_text_max(person, CHATS_NAME)
+           + view_text_max(person, CHATS_ROLE)
+           + view_text_max(person, CHATS_AVATAR);
+}
+
+static unsigned char *
+view_sender(unsigned char *p, const view_row_t *person)
+{
+    if (person->row < 0) {
+        return view_literal(p, "null");
+    }
+
+    p = view_literal(p, "{\"id\":");
+    p = view_uuid(p, person, CHATS_PERSON);
+    p = view_literal(p, ",\"name\":");
+    p = view_text(p, person, CHATS_NAME);
+    p = view_literal(p, ",\"role\":");
+    p = view_text(p, person, CHATS_ROLE);
+    p = view_literal(p, ",\"avatar\":");
+    p = view_text(p, person, CHATS_AVATAR);
+
+    return view_literal(p, "}");
+}
+
+static unsigned char *
+view_user(unsigned char *p, const view_row_t *person)
+{
+    if (person->row < 0) {
+        return view_literal(p, "null");
+    }
+
+    p = view_literal(p, "{\"id\":");
+    p = view_uuid(p, person, CHATS_PERSON);
+    p = view_literal(p, ",\"username\":");
+    p = view_text(p, person, CHATS_USERNAME);
+    if (!view_is_null(person, CHATS_EMAIL)) {
+        p = view_literal(p, ",\"email\":");
+        p = view_text(p, person, CHATS_EMAIL);
+    }
+    p = view_literal(p, ",\"name\":");
+    p = view_text(p, person, CHATS_NAME);
+    p = view_literal(p, ",\"role\":");
+    p = view_text(p, person, CHATS_ROLE);
+    p = view_literal(p, ",\"avatar\":");
+    p = view_text(p, person, CHATS_AVATAR);
+    p = view_literal(p, ",\"isOnline\":");
+    p = *view_value(person, CHATS_ONLINE) ? view_literal(p, "true")
+                                          : view_literal(p, "false");
+    p = view_literal(p, ",\"createdAt\":");
+    p = view_time(p, person, CHATS_CREATED);
+    p = view_literal(p, ",\"updatedAt\":");
+    p = view_time(p, person, CHATS_UPDATED);
+
+    return view_literal(p, "}");
+}
+
+/* --- chats --- */
+
+static unsigned char *
+view_last_message(unsigned char *p, const view_row_t *row, csc_str_t chat,
+    const view_row_t *customer, const view_row_t *agent)
 {
     if (view_is_null(row, CHATS_MESSAGE + MESSAGE_ID)) {
-        view_literal(out, "null");
-        return;
+        return view_literal(p, "null");
     }
 
-    view_message(out, row, CHATS_ID, CHATS_MESSAGE, CHATS_LAST_SEQ);
+    p = view_message(p, row, chat, CHATS_MESSAGE, CHATS_LAST_SEQ);
 
     if (!view_is_null(row, CHATS_MESSAGE + MESSAGE_SENDER_JSON)) {
-        view_json(out, row, CHATS_MESSAGE + MESSAGE_SENDER_JSON);
-    } else if (view_same(row, CHATS_MESSAGE + MESSAGE_SENDER, CHATS_CUSTOMER)) {
-        view_sender(out, row, CHATS_CUSTOMER, CHATS_CUSTOMER_USER);
+        p = view_json(p, row, CHATS_MESSAGE + MESSAGE_SENDER_JSON);
+    } else if (view_same(
+                   row, CHATS_MESSAGE + MESSAGE_SENDER, row, CHATS_CUSTOMER)) {
+        p = view_sender(p, customer);
     } else {
-        view_sender(out, row, CHATS_AGENT, CHATS_AGENT_USER);
+        p = view_sender(p, agent);
     }
 
-    view_literal(out, "}");
+    return view_literal(p, "}");
 }
 
-static void
-view_chat(buffer_t *out, const view_row_t *row)
+static size_t
+view_chat_max(
+    const view_row_t *row, const view_row_t *customer, const view_row_t *agent)
+{
+    /* the last message's sender is one of them, or has an object of its own */
+    return VIEW_CHAT_MAX + view_text_max(row, CHATS_STATUS)
+           + 2 * view_user_max(customer) + 2 * view_user_max(agent)
+           + view_message_max(row, CHATS_MESSAGE)
+           + view_length(row, CHATS_MESSAGE + MESSAGE_SENDER_JSON);
+}
+
+static unsigned char *
+view_chat(unsigned char *p, const view_row_t *row, const view_row_t *customer,
+    const view_row_t *agent)
 {
     int64_t last = view_int(row, CHATS_LAST_SEQ);
     int64_t read = view_int(row, CHATS_READ_SEQ);
-    int active =
-        strcmp(PQgetvalue(row->result, row->row, CHATS_STATUS), "active") == 0;
+    csc_str_t chat = { CSC_UUID_LEN, NULL };
 
-    view_literal(out, "{\"id\":");
-    view_uuid(out, row, CHATS_ID);
-    view_literal(out, ",\"customerId\":");
-    view_uuid(out, row, CHATS_CUSTOMER);
-    view_literal(out, ",\"agentId\":");
-    if (view_is_null(row, CHATS_AGENT)) {
-        view_literal(out, "null");
-    } else {
-        view_uuid(out, row, CHATS_AGENT);
-    }
-    view_literal(out, ",\"status\":");
-    view_text(out, row, CHATS_STATUS);
-    if (active) {
-        view_literal(out, ",\"isActive\":true,\"createdAt\":");
-    } else {
-        view_literal(out, ",\"isActive\":false,\"createdAt\":");
-    }
-    view_time(out, row, CHATS_CREATED);
-    view_literal(out, ",\"updatedAt\":");
-    view_time(out, row, CHATS_UPDATED);
-    view_literal(out, ",\"lastSeq\":");
-    view_number(out, last);
-    view_literal(out, ",\"unreadCount\":");
-    view_number(out, last > read ? last - read : 0);
-    view_literal(out, ",\"customer\":");
-    view_user(out, row, CHATS_CUSTOMER, CHATS_CUSTOMER_USER);
-    view_literal(out, ",\"agent\":");
-    if (view_is_null(row, CHATS_AGENT)) {
-        view_literal(out, "null");
-    } else {
-        view_user(out, row, CHATS_AGENT, CHATS_AGENT_USER);
-    }
-    view_literal(out, ",\"lastMessage\":");
-    view_last_message(out, row);
-    view_literal(out, "}");
-}
+    p = view_literal(p, "{\"id\":");
+    chat.data = p + 1;
+    p = view_uuid(p, row, CHATS_ID);
+    p = view_literal(p, ",\"customerId\":");
+    p = view_uuid(p, row, CHATS_CUSTOMER);
+    p = view_literal(p, ",\"agentId\":");
+    p = view_uuid(p, row, CHATS_AGENT);
+    p = view_literal(p, ",\"status\":");
+    p = view_text(p, row, CHATS_STATUS);
+    p = view_literal(p, ",\"isActive\":");
+    p = strcmp((const char *) view_value(row, CHATS_STATUS), "active") == 0
+            ? view_literal(p, "true")
+            : view_literal(p, "false");
+    p = view_literal(p, ",\"createdAt\":");
+    p = view_time(p, row, CHATS_CREATED);
+    p = view_literal(p, ",\"updatedAt\":");
+    p = view_time(p, row, CHATS_UPDATED);
+    p = view_literal(p, ",\"lastSeq\":");
+    p = view_number(p, last);
+    p = view_literal(p, ",\"unreadCount\":");
+    p = view_number(p, last > read ? last - read : 0);
+    p = view_literal(p, ",\"customer\":");
+    p = view_user(p, customer);
+    p = view_literal(p, ",\"agent\":");
+    p = view_user(p, agent);
+    p = view_literal(p, ",\"lastMessage\":");
+    p = view_last_message(p, row, chat, customer, agent);
 
-/* --- lists --- */
-
-void
-view_messages(buffer_t *out, const PGresult *result)
-{
-    view_row_t row = { result, 0 };
-
-    view_literal(out, "[");
-    for (; row.row < PQntuples(result); row.row++) {
-        if (view_is_null(&row, MESSAGES_MESSAGE + MESSAGE_ID)) {
-            continue;
-        }
-        if (row.row > 0) {
-            view_literal(out, ",");
-        }
-        view_message(out, &row, MESSAGES_CHAT, MESSAGES_MESSAGE, MESSAGES_SEQ);
-        view_json(out, &row, MESSAGES_MESSAGE + MESSAGE_SENDER_JSON);
-        view_literal(out, "}");
-    }
-    view_literal(out, "]");
+    return view_literal(p, "}");
 }
 
 void
 view_chats(buffer_t *out, const PGresult *result)
 {
-    view_row_t row = { result, 0 };
+    view_row_t row = { result, 0, view_people(result, CHATS_ID) };
+    view_row_t customer, agent;
+    unsigned char *p;
 
-    view_literal(out, "[");
-    for (; row.row < PQntuples(result); row.row++) {
-        if (view_is_null(&row, CHATS_ID)) {
-            continue;
+    buffer_append(out, "[", 1);
+
+    for (row.row = row.people; row.row < PQntuples(result); row.row++) {
+        customer = view_person(&row, CHATS_CUSTOMER);
+        agent = view_person(&row, CHATS_AGENT);
+        p = buffer_reserve(out, view_chat_max(&row, &customer, &agent));
+        if (p == NULL) {
+            return;
         }
-        if (row.row > 0) {
-            view_literal(out, ",");
+
+        if (row.row > row.people) {
+            *p++ = ',';
         }
-        view_chat(out, &row);
+        p = view_chat(p, &row, &customer, &agent);
+        out->used = (size_t) (p - out->data);
     }
-    view_literal(out, "]");
+
+    buffer_append(out, "]", 1);
+}
+
+csc_str_t
+view_role(const PGresult *result, csc_str_t user)
+{
+    unsigned char id[CSC_UUID_BYTES];
+    csc_str_t role = CSC_STR_NULL;
+    int row = -1;
+
+    if (csc_uuid_bytes(user, id) == CSC_OK) {
+        row = view_find(result, view_people(result, CHATS_ID), id);
+    }
+
+    if (row >= 0) {
+        role.data = (unsigned char *) PQgetvalue(result, row, CHATS_ROLE);
+        role.len = (size_t) PQgetlength(result, row, CHATS_ROLE);
+    }
+
+    return role;
 }

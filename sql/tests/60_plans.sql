@@ -117,15 +117,15 @@ $$;
 
 SELECT t.ok(t.page_reads(page, arguments) < 500, page || ' ' || arguments)
   FROM (VALUES
-    ('chats_page(''customer'', $1, $2, $3, $4)', 't.id(''p7''), NULL, 50, 0'),
-    ('chats_page(''agent'', $1, $2, $3, $4)', 't.id(''p20''), NULL, 50, 0'),
-    ('chats_page(''agent'', $1, $2, $3, $4)',
+    ('page_of_chats(''customer'', $1, $2, $3, $4)', 't.id(''p7''), NULL, 50, 0'),
+    ('page_of_chats(''agent'', $1, $2, $3, $4)', 't.id(''p20''), NULL, 50, 0'),
+    ('page_of_chats(''agent'', $1, $2, $3, $4)',
         't.id(''p20''), ''archived'', 50, 0'),
-    ('chats_page(''super-agent'', $1, $2, $3, $4)',
+    ('page_of_chats(''super-agent'', $1, $2, $3, $4)',
         't.id(''sue''), NULL, 200, 0'),
-    ('chats_page(''super-agent'', $1, $2, $3, $4)',
+    ('page_of_chats(''super-agent'', $1, $2, $3, $4)',
         't.id(''sue''), ''archived'', 200, 0'),
-    ('messages_page($1, $2, $3, $4, $5, $6, $7)',
+    ('page_of_messages($1, $2, $3, $4, $5, $6, $7)',
         't.id(''sue''), t.id(''x77''), 50, 0, NULL, NULL, NULL')
   ) AS pages (page, arguments);
 

@@ -828,6 +828,42 @@ test_quote(void **state)
 }
 
 
+/* Every byte in every place of a text that is looked through in groups. */
+static void
+test_quote_places(void **state)
+{
+    unsigned char text[19], out[CSC_JSON_QUOTED(sizeof(text))];
+    unsigned char one[CSC_JSON_QUOTED(1)], want[sizeof(out)];
+    csc_str_t quoted, whole = { sizeof(text), text };
+    size_t place, n;
+    int byte;
+
+    (void) state;
+
+    for (place = 0; place < sizeof(text); place++) {
+        for (byte = 0; byte < 256; byte++) {
+            memset(text, 'x', sizeof(text));
+            text[place] = (unsigned char) byte;
+            whole.len = 1;
+            whole.data = &text[place];
+            n = csc_json_quote(whole, one) - 2;
+
+            memset(want, 'x', sizeof(want));
+            want[0] = '"';
+            memcpy(want + 1 + place, one + 1, n);
+            want[sizeof(text) + n] = '"';
+
+            whole.len = sizeof(text);
+            whole.data = text;
+            quoted.data = out;
+            quoted.len = csc_json_quote(whole, out);
+            assert_int_equal(quoted.len, sizeof(text) + n + 1);
+            assert_memory_equal(out, want, quoted.len);
+        }
+    }
+}
+
+
 static void
 test_writer(void **state)
 {
@@ -1080,6 +1116,7 @@ main(void)
         cmocka_unit_test(test_elements),
         cmocka_unit_test(test_elements_of_nonsense),
         cmocka_unit_test(test_quote),
+        cmocka_unit_test(test_quote_places),
         cmocka_unit_test(test_writer),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_writer_grows),

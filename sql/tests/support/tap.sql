@@ -120,7 +120,7 @@ BEGIN
         RETURN;
     END IF;
     EXECUTE format('SELECT string_agg(cs_chat.chat_body(c, $1), '','')'
-                   '  FROM cs_chat.chats_page(%L, $2, $3, $4, $5) p'
+                   '  FROM cs_chat.page_of_chats(%L, $2, $3, $4, $5) p'
                    '  JOIN public.chats c ON c.id = p.id', me.role)
        INTO body USING me, who, status, lim, off;
     RETURN NEXT cs_chat.success(200, '[' || coalesce(body, '') || ']');
@@ -135,13 +135,13 @@ LANGUAGE sql
 AS $$
     SELECT CASE
         WHEN count(*) = 0 THEN cs_chat.refusal(1, 'INVALID_TOKEN')
-        WHEN count(p.chat) = 0 THEN cs_chat.refusal(1, 'CHAT_NOT_FOUND')
+        WHEN count(p.sender) = 0 THEN cs_chat.refusal(1, 'CHAT_NOT_FOUND')
         ELSE cs_chat.success(200, '[' || coalesce(string_agg(
                  cs_chat.message_json(m, u)::TEXT, ',')
                  FILTER (WHERE m.id IS NOT NULL), '') || ']')
         END
-      FROM cs_chat.messages_page(who, chat, lim, off, before_seq, before_time,
-                                 after_seq) p
+      FROM cs_chat.page_of_messages(who, chat, lim, off, before_seq,
+                                    before_time, after_seq) p
       LEFT JOIN public.messages m ON m.id = p.id
       LEFT JOIN public.users u ON u.id = m.sender_id
 $$;
