@@ -201,7 +201,10 @@ export interface Times {
   backoffMin: number;
   /** Default 30,000. */
   backoffMax: number;
-  /** How long a message in the storage belongs to a page that gives no sign of life. Default 75,000. */
+  /**
+   * How long a message in the storage belongs to a page that gives no sign of life. Default 75,000. Outbox and token are
+   * looked after each quarter of it.
+   */
   lease: number;
 }
 
@@ -293,7 +296,7 @@ export class Conversation extends Emitter<ConversationEvents> {
   /** Up to where this user has read, here or elsewhere. */
   readonly readSeq: number;
   readonly unread: number;
-  /** Up to where others are known to have read: user id → `seq`. */
+  /** Up to where others are known to have read: user id → `seq`. `follow()` and `refresh()` ask for it. */
   readonly reads: ReadonlyMap<Id, number>;
   /** Who else writes at the moment. */
   readonly typing: ReadonlySet<Id>;
