@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const absWorkingDir = fileURLToPath(new URL('.', import.meta.url));
 const outdir = resolve(process.argv[2] ?? absWorkingDir + 'dist');
-const banner = '/* cs-chat-client, BSD-2-Clause */';
+const banner = '/* BSD-2-Clause */';
 
 // What a page's script has: all that the module exports, by the name CSChat.
 async function script(source) {

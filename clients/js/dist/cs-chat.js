@@ -1,4 +1,4 @@
-/* cs-chat-client, BSD-2-Clause */
+/* BSD-2-Clause */
 
 // src/error.js
 var CSChatError = class extends Error {
@@ -609,14 +609,13 @@ var createRequest = (base, send = fetch, getToken) => {
     const answer = await send(base + path + (query ? "?" + new URLSearchParams(JSON.parse(body)) : ""), {
       method,
       body: query ? void 0 : body,
-      headers: token ? { Authorization: "Bearer " + token } : {},
-      // a body is JSON, whatever it is called
+      headers: { "Content-Type": "application/json", ...token && { Authorization: "Bearer " + token } },
       signal: AbortSignal.timeout(REQUEST_TIMEOUT)
     }).catch(() => {
       throw unreachable();
     });
     const { status, headers } = answer;
-    const { success, data: result, code = "BAD_ANSWER", error = `The server answered ${status}.`, field } = await answer.json().catch(() => ({}));
+    const { success, data: result, code = "BAD_ANSWER", error = `Status ${status}.`, field } = await answer.json().catch(() => ({}));
     if (success) return result;
     if (status === 401 && given === void 0) return request2(method, path, data, await getToken(token));
     throw new CSChatError(code, error, { status, field, retryAfter: +headers.get("Retry-After") || void 0 });
@@ -706,7 +705,7 @@ var CSChat = class extends Emitter {
       const connected = new Promise((resolve, reject) => {
         const settle = (status, { error }) => {
           if (status === ONLINE) resolve();
-          else if (status === ENDED) reject(error ?? new CSChatError("ENDED", "The connection was ended."));
+          else if (status === ENDED) reject(error ?? new CSChatError("ENDED", "Connection ended."));
           else chat.once("status", settle);
         };
         settle(chat.status, {});

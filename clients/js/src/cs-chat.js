@@ -111,7 +111,7 @@ export class CSChat extends Emitter {
       const connected = new Promise((resolve, reject) => {
         const settle = (status, { error }) => {
           if (status === ONLINE) resolve();
-          else if (status === ENDED) reject(error ?? new CSChatError('ENDED', 'The connection was ended.'));
+          else if (status === ENDED) reject(error ?? new CSChatError('ENDED', 'Connection ended.'));
           else chat.once('status', settle);
         };
         settle(chat.status, {});

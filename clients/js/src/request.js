@@ -14,13 +14,13 @@ export const createRequest = (base, send = fetch, getToken) => {
     const answer = await send(base + path + (query ? '?' + new URLSearchParams(JSON.parse(body)) : ''), {
       method,
       body: query ? undefined : body,
-      headers: token ? { Authorization: 'Bearer ' + token } : {},  // a body is JSON, whatever it is called
+      headers: { 'Content-Type': 'application/json', ...token && { Authorization: 'Bearer ' + token } },
       signal: AbortSignal.timeout(REQUEST_TIMEOUT),
     }).catch(() => {
       throw unreachable();
     });
     const { status, headers } = answer;
-    const { success, data: result, code = 'BAD_ANSWER', error = `The server answered ${status}.`, field } =
+    const { success, data: result, code = 'BAD_ANSWER', error = `Status ${status}.`, field } =
       await answer.json().catch(() => ({}));
 
     if (success) return result;
