@@ -2,6 +2,10 @@
 
 
 #define LOOK_DELAY 10 /* ms until answers are read that can wait */
+#define READS_MAX 8   /* calls of hiredis for one event */
+
+/* Bytes that hiredis may keep for the next message; its own limit is 16 KB. */
+#define READER_KEEP (256 * 1024)
 
 
 static void ngx_http_cs_chat_link_flush(ngx_event_t *ev);
@@ -30,8 +34,8 @@ ngx_http_cs_chat_link_events(ngx_http_cs_chat_link_t *link)
 
 
 /*
- * hiredis reads 16 KB a call and leaves the rest in the socket, so its events
- * are level-triggered, unlike nginx's own.
+ * hiredis reads 16 KB a call and may leave the rest in the socket, so its
+ * events are level-triggered, unlike nginx's own.
  */
 
 ngx_int_t
@@ -61,6 +65,7 @@ ngx_http_cs_chat_link_attach(ngx_http_cs_chat_link_t *link)
     context->ev.addWrite = ngx_http_cs_chat_link_add_write;
     context->ev.delWrite = ngx_http_cs_chat_link_del_write;
     context->ev.cleanup = ngx_http_cs_chat_link_cleanup;
+    context->c.reader->maxbuf = READER_KEEP;
 
     return NGX_OK;
 }
@@ -69,13 +74,27 @@ ngx_http_cs_chat_link_attach(ngx_http_cs_chat_link_t *link)
 static void
 ngx_http_cs_chat_link_readable(ngx_event_t *ev)
 {
+    ngx_uint_t n;
     ngx_connection_t *c;
+    redisReader *reader;
     ngx_http_cs_chat_link_t *link;
 
     c = ev->data;
     link = c->data;
 
     redisAsyncHandleRead(link->context);
+
+    /* of a message that has begun the rest is mostly there, too */
+
+    for (n = 1; n < READS_MAX && link->context != NULL; n++) {
+        reader = link->context->c.reader;
+
+        if (reader->pos == reader->len || link->context->err) {
+            break;
+        }
+
+        redisAsyncHandleRead(link->context);
+    }
 }
 
 
