@@ -5,7 +5,7 @@
 #define READS_MAX 8   /* calls of hiredis for one event */
 
 /* Bytes that hiredis may keep for the next message; its own limit is 16 KB. */
-#define READER_KEEP (256 * 1024)
+#define READER_KEEP 262144
 
 
 static void ngx_http_cs_chat_link_flush(ngx_event_t *ev);
