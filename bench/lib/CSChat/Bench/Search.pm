@@ -51,7 +51,8 @@ sub highest {
         last if defined $bad;
         $rate = rounded($rate * 1.5);
     }
-    for (1 .. $good && defined $bad ? $o{steps} // 3 : 0) {
+    my $steps = $good && defined $bad ? $o{steps} // 3 : 0;
+    for (1 .. $steps) {
         $rate = rounded(sqrt $good * $bad);
         last if $rate <= $good || $rate >= $bad;
         $keeps->() ? ($good = $rate) : ($bad = $rate);
