@@ -26,7 +26,7 @@ sub runs {
 
     for (1 .. $times) {
         push @runs, $self->once($server, @arguments);
-        sleep 0.5;
+        sleep 0.3;
     }
     return \@runs;
 }

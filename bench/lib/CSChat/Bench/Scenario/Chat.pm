@@ -61,7 +61,7 @@ sub at_highest {
     my ($bench, $mode, $title) = @_;
     my $product = $bench->product;
     my $runs = CSChat::Bench::Messages::at_highest($bench, $product, $mode,
-        start => $bench->quick ? 2000 : 3000, most => 60000);
+        start => $bench->quick ? 2000 : 6000, most => 60000);
 
     return "### $title\n\nNone was kept.\n" if !$runs;
 

@@ -28,7 +28,7 @@ sub fanout_max {
     my ($bench) = @_;
     my $product = $bench->product;
     my $runs = CSChat::Bench::Messages::at_highest($bench, $product, 'fanout',
-        start => $bench->quick ? 50 : 60, most => 1000);
+        start => $bench->quick ? 50 : 200, most => 1000);
 
     my $title = 'One chat heard by 1,000 sockets, the highest rate with p99'
         . " below $limit ms";
