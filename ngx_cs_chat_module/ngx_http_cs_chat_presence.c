@@ -66,6 +66,7 @@ ngx_http_cs_chat_presence_init(ngx_msec_t interval, ngx_log_t *log)
 
     ngx_memzero(&flush, sizeof(flush));
     flush.handler = ngx_http_cs_chat_presence_flush;
+    flush.data = shards;
     flush.log = log;
 
     ngx_memzero(&again, sizeof(again));
@@ -99,6 +100,10 @@ ngx_http_cs_chat_presence_exit(void)
             ngx_free(shards[i].data);
             shards[i].data = NULL;
         }
+    }
+
+    if (flush.timer_set) {
+        ngx_del_timer(&flush);
     }
 
     if (renewal.timer_set) {
@@ -285,6 +290,19 @@ ngx_http_cs_chat_presence_end(csc_str_t user, u_char *p)
 
     *p++ = '\n';
     lines->len = p - lines->data;
+
+    /*
+     * A process on its way out may be called from beyond the loop, which then
+     * waits for events and timers, whatever is posted.
+     */
+
+    if (ngx_exiting) {
+        if (!flush.timer_set) {
+            ngx_add_timer(&flush, 0);
+        }
+
+        return;
+    }
 
     /* before what is posted already: the write to Redis may be among that */
 
