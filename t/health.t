@@ -99,6 +99,7 @@ becomes('no Redis', 0, 0, 0);
 }
 $server->start_redis;
 becomes('Redis again', 1, 1, 1);
+$server->wait_ready;    # the other process of nginx, too
 is(($server->client('agent1')->get('users/me'))[0], 200, 'all is well');
 
 $server->finish;
