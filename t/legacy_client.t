@@ -173,6 +173,17 @@ subtest 'status' => sub {
     says($agent, 'Here again', 'the agent writes');
 };
 
+# Until every process of nginx has taken the events that were published before:
+# an answer comes behind them on its link to Redis.
+sub taken_by_all {
+    for my $machine (0 .. $server->{machines} - 1) {
+        $server->client('customer1', machine => $machine, pid => $_)
+            ->get('users/me')
+            for $server->nginx_pids($machine);
+    }
+    return;
+}
+
 # Tests that a client hears of the other's coming or going.
 sub sees_other {
     my ($client, $other, $is, $name) = @_;
@@ -192,12 +203,14 @@ subtest 'presence of the other' => sub {
     $audience->remove('customer');
     is $customer->leave, 1001, 'the customer leaves';
     sees_other($agent, $customer, 'offline', 'the agent is told');
+    taken_by_all();
     opens(customer => $customer);
     sees_other($agent, $customer, 'online', 'of the return too');
 
     $audience->remove('agent');
     is $agent->leave, 1001, 'the agent leaves';
     sees_other($customer, $agent, 'offline', 'the customer is told');
+    taken_by_all();
     opens(agent => $agent);
     sees_other($customer, $agent, 'online', 'of the return too');
 
