@@ -98,7 +98,6 @@ password_slot_on_read(uv_stream_t *pipe, ssize_t n, const uv_buf_t *room)
     }
 }
 
-/* Without the worker's environment, in which there are passwords of others. */
 /*
  * This program itself, by its name where it still lies there: under valgrind
  * /proc/self/exe is not it.
@@ -111,6 +110,7 @@ password_slot_program(char *path, size_t size)
                : "/proc/self/exe";
 }
 
+/* Without the worker's environment, in which there are passwords of others. */
 static int
 password_slot_start(password_slot_t *slot)
 {
