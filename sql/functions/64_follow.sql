@@ -17,28 +17,19 @@ AS $$
      ORDER BY m.seq
 $$;
 
--- The chat that the caller begins to follow, or why they may not: one of
--- refused and c is NULL.
-CREATE OR REPLACE FUNCTION cs_chat.chat_to_follow(
-    p_caller UUID, p_chat UUID, OUT refused TEXT, OUT c public.chats)
-LANGUAGE plpgsql STABLE
+-- The chat that the caller wants to follow or to write in, in one row; or why
+-- they may not, and c is NULL.  It is taken into the statement that calls it.
+CREATE OR REPLACE FUNCTION cs_chat.to_follow(p_caller UUID, p_chat UUID)
+RETURNS TABLE (refused TEXT, c public.chats)
+LANGUAGE sql STABLE ROWS 1
 AS $$
-DECLARE
-    me public.users;
-BEGIN
-    SELECT u.* INTO me FROM public.users u WHERE u.id = p_caller;
-    IF NOT FOUND THEN
-        refused := 'INVALID_TOKEN';
-        RETURN;
-    END IF;
-
-    SELECT n.* INTO c FROM public.chats n WHERE n.id = p_chat;
-    IF NOT FOUND OR NOT cs_chat.can_see(
-           me.id, me.role, c.customer_id, c.agent_id) THEN
-        refused := 'CHAT_NOT_FOUND';
-        c := NULL;
-    END IF;
-END
+    SELECT CASE WHEN u.id IS NULL THEN 'INVALID_TOKEN'
+                WHEN n.id IS NULL THEN 'CHAT_NOT_FOUND' END, n
+      FROM (SELECT p_caller AS id) me
+      LEFT JOIN public.users u ON u.id = me.id
+      LEFT JOIN public.chats n
+             ON n.id = p_chat
+            AND cs_chat.can_see(u.id, u.role, n.customer_id, n.agent_id)
 $$;
 
 -- Begins to follow a chat (chats.join).  With p_after: all messages after it,
@@ -53,7 +44,7 @@ DECLARE
     follow RECORD;
     c public.chats;
 BEGIN
-    follow := cs_chat.chat_to_follow(p_caller, p_chat);
+    SELECT f.* INTO follow FROM cs_chat.to_follow(p_caller, p_chat) f;
     IF follow.refused IS NOT NULL THEN
         RETURN NEXT cs_chat.refusal(1, follow.refused);
         RETURN;
@@ -89,7 +80,7 @@ DECLARE
     follow RECORD;
     c public.chats;
 BEGIN
-    follow := cs_chat.chat_to_follow(p_caller, p_chat);
+    SELECT f.* INTO follow FROM cs_chat.to_follow(p_caller, p_chat) f;
     IF follow.refused IS NOT NULL THEN
         RETURN NEXT cs_chat.refusal(1, follow.refused);
         RETURN;
@@ -124,7 +115,7 @@ DECLARE
     follow RECORD;
     c public.chats;
 BEGIN
-    follow := cs_chat.chat_to_follow(p_caller, p_chat);
+    SELECT f.* INTO follow FROM cs_chat.to_follow(p_caller, p_chat) f;
     IF follow.refused IS NOT NULL THEN
         RETURN NEXT cs_chat.refusal(1, follow.refused);
         RETURN;

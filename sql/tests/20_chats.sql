@@ -191,6 +191,10 @@ SELECT t.is(t.data()::TEXT,
     format('{"chatId":"%s","lastSeq":0}', t.id('queue')), 'what a join says');
 SELECT t.does($$chats_join(t.id('carl'), t.id('queue'), NULL)$$,
     '1 reply 404 CHAT_NOT_FOUND', 'another customer can''t');
+SELECT t.does($$chats_join(t.id('ben'), t.id('none'), NULL)$$,
+    '1 reply 404 CHAT_NOT_FOUND', 'nor anybody a chat that is not there');
+SELECT t.does($$chats_join(t.id('none'), t.id('queue'), NULL)$$,
+    '1 reply 401 INVALID_TOKEN', 'chats_join of nobody');
 SELECT t.does($$chats_leave(t.id('ben'), t.id('queue'))$$, '1 reply 200',
     'and leaves');
 SELECT t.does($$chats_leave(t.id('carl'), t.id('queue'))$$,
@@ -210,6 +214,8 @@ SELECT t.is(t.names((SELECT (o).topics FROM t.r WHERE n = 2)),
 SELECT t.is((SELECT (o).class FROM t.r WHERE n = 2), 'typed', 'its class');
 SELECT t.does($$chats_typing(t.id('carl'), t.id('queue'), true)$$,
     '1 reply 404 CHAT_NOT_FOUND', 'not in a chat that one does not see');
+SELECT t.does($$chats_typing(t.id('none'), t.id('queue'), true)$$,
+    '1 reply 401 INVALID_TOKEN', 'chats_typing of nobody');
 
 -- Going on after a reconnect.
 

@@ -99,6 +99,9 @@ SELECT t.ok(t.plan('SELECT e.* FROM public.users u CROSS JOIN LATERAL'
                    ' cs_chat.presence_events(1, u.id, u.username, true) e')
             NOT LIKE '%Function Scan on presence_events%',
             'presence_events is taken into the statement that calls it');
+SELECT t.ok(t.plan('SELECT f.* FROM public.users u CROSS JOIN LATERAL'
+                   ' cs_chat.to_follow(u.id, u.id) f')
+            NOT LIKE '%Function Scan on to_follow%', 'so is to_follow');
 
 -- The same of a list, prepared as the worker does it.
 CREATE FUNCTION t.page_reads(page TEXT, arguments TEXT)
