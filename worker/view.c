@@ -153,6 +153,12 @@ view_text(unsigned char *p, const view_row_t *row, int column)
 }
 
 static unsigned char *
+view_bool(unsigned char *p, int value)
+{
+    return value ? view_literal(p, "true") : view_literal(p, "false");
+}
+
+static unsigned char *
 view_digits(unsigned char *p, unsigned number, int digits)
 {
     int i;
@@ -393,8 +399,9 @@ view_user_max(const view_row_t *person)
            + view_text_max(person, CHATS_AVATAR);
 }
 
+/* The person as the sender of a message, or with all that lists show. */
 static unsigned char *
-view_sender(unsigned char *p, const view_row_t *person)
+view_user(unsigned char *p, const view_row_t *person, int all)
 {
     if (person->row < 0) {
         return view_literal(p, "null");
@@ -402,28 +409,11 @@ view_sender(unsigned char *p, const view_row_t *person)
 
     p = view_literal(p, "{\"id\":");
     p = view_uuid(p, person, CHATS_PERSON);
-    p = view_literal(p, ",\"name\":");
-    p = view_text(p, person, CHATS_NAME);
-    p = view_literal(p, ",\"role\":");
-    p = view_text(p, person, CHATS_ROLE);
-    p = view_literal(p, ",\"avatar\":");
-    p = view_text(p, person, CHATS_AVATAR);
-
-    return view_literal(p, "}");
-}
-
-static unsigned char *
-view_user(unsigned char *p, const view_row_t *person)
-{
-    if (person->row < 0) {
-        return view_literal(p, "null");
+    if (all) {
+        p = view_literal(p, ",\"username\":");
+        p = view_text(p, person, CHATS_USERNAME);
     }
-
-    p = view_literal(p, "{\"id\":");
-    p = view_uuid(p, person, CHATS_PERSON);
-    p = view_literal(p, ",\"username\":");
-    p = view_text(p, person, CHATS_USERNAME);
-    if (!view_is_null(person, CHATS_EMAIL)) {
+    if (all && !view_is_null(person, CHATS_EMAIL)) {
         p = view_literal(p, ",\"email\":");
         p = view_text(p, person, CHATS_EMAIL);
     }
@@ -433,13 +423,14 @@ view_user(unsigned char *p, const view_row_t *person)
     p = view_text(p, person, CHATS_ROLE);
     p = view_literal(p, ",\"avatar\":");
     p = view_text(p, person, CHATS_AVATAR);
-    p = view_literal(p, ",\"isOnline\":");
-    p = *view_value(person, CHATS_ONLINE) ? view_literal(p, "true")
-                                          : view_literal(p, "false");
-    p = view_literal(p, ",\"createdAt\":");
-    p = view_time(p, person, CHATS_CREATED);
-    p = view_literal(p, ",\"updatedAt\":");
-    p = view_time(p, person, CHATS_UPDATED);
+    if (all) {
+        p = view_literal(p, ",\"isOnline\":");
+        p = view_bool(p, *view_value(person, CHATS_ONLINE));
+        p = view_literal(p, ",\"createdAt\":");
+        p = view_time(p, person, CHATS_CREATED);
+        p = view_literal(p, ",\"updatedAt\":");
+        p = view_time(p, person, CHATS_UPDATED);
+    }
 
     return view_literal(p, "}");
 }
@@ -460,9 +451,9 @@ view_last_message(unsigned char *p, const view_row_t *row, csc_str_t chat,
         p = view_json(p, row, CHATS_MESSAGE + MESSAGE_SENDER_JSON);
     } else if (view_same(
                    row, CHATS_MESSAGE + MESSAGE_SENDER, row, CHATS_CUSTOMER)) {
-        p = view_sender(p, customer);
+        p = view_user(p, customer, 0);
     } else {
-        p = view_sender(p, agent);
+        p = view_user(p, agent, 0);
     }
 
     return view_literal(p, "}");
@@ -497,9 +488,8 @@ view_chat(unsigned char *p, const view_row_t *row, const view_row_t *customer,
     p = view_literal(p, ",\"status\":");
     p = view_text(p, row, CHATS_STATUS);
     p = view_literal(p, ",\"isActive\":");
-    p = strcmp((const char *) view_value(row, CHATS_STATUS), "active") == 0
-            ? view_literal(p, "true")
-            : view_literal(p, "false");
+    p = view_bool(
+        p, strcmp((const char *) view_value(row, CHATS_STATUS), "active") == 0);
     p = view_literal(p, ",\"createdAt\":");
     p = view_time(p, row, CHATS_CREATED);
     p = view_literal(p, ",\"updatedAt\":");
@@ -509,9 +499,9 @@ view_chat(unsigned char *p, const view_row_t *row, const view_row_t *customer,
     p = view_literal(p, ",\"unreadCount\":");
     p = view_number(p, last > read ? last - read : 0);
     p = view_literal(p, ",\"customer\":");
-    p = view_user(p, customer);
+    p = view_user(p, customer, 1);
     p = view_literal(p, ",\"agent\":");
-    p = view_user(p, agent);
+    p = view_user(p, agent, 1);
     p = view_literal(p, ",\"lastMessage\":");
     p = view_last_message(p, row, chat, customer, agent);
 
