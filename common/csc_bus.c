@@ -51,7 +51,7 @@ typedef struct {
         CSC_STR(text), type, required, offsetof(csc_bus_message_t, member)     \
     }
 
-static int csc_bus_present(const csc_bus_message_t *message, unsigned kind,
+static void csc_bus_value(const csc_bus_message_t *message,
     const csc_bus_field_t *field, csc_bus_value_t *value);
 static void csc_bus_number(
     uint64_t number, unsigned base, csc_bus_value_t *value);
@@ -107,6 +107,42 @@ static const csc_bus_field_t csc_bus_fields[] = {
 #define CSC_BUS_FIELDS (sizeof(csc_bus_fields) / sizeof(csc_bus_fields[0]))
 
 
+/*
+ * Whether a field is to be written.  A required text that is empty is, which
+ * csc_bus_size() refuses.
+ */
+static inline int
+csc_bus_present(const csc_bus_message_t *message, unsigned kind,
+    const csc_bus_field_t *field)
+{
+    uint64_t number;
+    csc_str_t text;
+    const char *member;
+
+    member = (const char *) message + field->offset;
+
+    switch (field->type) {
+    case CSC_BUS_WS:
+        return message->ws;
+
+    case CSC_BUS_KEEP:
+        return message->restrict_followers;
+
+    case CSC_BUS_TEXT:
+        memcpy(&text, member, sizeof(csc_str_t));
+        return text.len > 0 || (field->required & kind);
+
+    case CSC_BUS_DECIMAL:
+    case CSC_BUS_HEX:
+        break;
+    }
+
+    memcpy(&number, member, sizeof(uint64_t));
+
+    return number > 0 || (field->required & kind);
+}
+
+
 size_t
 csc_bus_size(const csc_bus_message_t *message)
 {
@@ -125,9 +161,11 @@ csc_bus_size(const csc_bus_message_t *message)
     for (i = 0; i < CSC_BUS_FIELDS; i++) {
         field = &csc_bus_fields[i];
 
-        if (!csc_bus_present(message, kind, field, &value)) {
+        if (!csc_bus_present(message, kind, field)) {
             continue;
         }
+
+        csc_bus_value(message, field, &value);
 
         if (!csc_bus_printable(value.text)
             || (value.text.len == 0 && field->type != CSC_BUS_KEEP))
@@ -166,7 +204,8 @@ csc_bus_encode(const csc_bus_message_t *message, unsigned char *out)
     for (i = 0; i < CSC_BUS_FIELDS; i++) {
         field = &csc_bus_fields[i];
 
-        if (csc_bus_present(message, kind, field, &value)) {
+        if (csc_bus_present(message, kind, field)) {
+            csc_bus_value(message, field, &value);
             *out++ = ' ';
             out = csc_bus_put(out, field->name);
             *out++ = '=';
@@ -180,48 +219,36 @@ csc_bus_encode(const csc_bus_message_t *message, unsigned char *out)
 }
 
 
-/*
- * Whether a field is to be written, and what.  A required text that is empty
- * is to be written, which csc_bus_size() refuses.
- */
-static int
-csc_bus_present(const csc_bus_message_t *message, unsigned kind,
-    const csc_bus_field_t *field, csc_bus_value_t *value)
+/* The text of a field that is to be written. */
+static void
+csc_bus_value(const csc_bus_message_t *message, const csc_bus_field_t *field,
+    csc_bus_value_t *value)
 {
     uint64_t number;
-    unsigned required;
     const char *member;
 
-    required = field->required & kind;
     member = (const char *) message + field->offset;
 
     switch (field->type) {
     case CSC_BUS_WS:
         value->text = csc_str("ws");
-        return message->ws;
+        break;
 
     case CSC_BUS_KEEP:
-        value->text = message->keep;
-        return message->restrict_followers;
-
     case CSC_BUS_TEXT:
         memcpy(&value->text, member, sizeof(csc_str_t));
-        return value->text.len > 0 || required;
+        break;
 
     case CSC_BUS_DECIMAL:
+        memcpy(&number, member, sizeof(uint64_t));
+        csc_bus_number(number, 10, value);
+        break;
+
     case CSC_BUS_HEX:
+        memcpy(&number, member, sizeof(uint64_t));
+        csc_bus_number(number, 16, value);
         break;
     }
-
-    memcpy(&number, member, sizeof(uint64_t));
-
-    if (number == 0 && !required) {
-        return 0;
-    }
-
-    csc_bus_number(number, field->type == CSC_BUS_HEX ? 16 : 10, value);
-
-    return 1;
 }
 
 

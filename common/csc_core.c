@@ -36,7 +36,16 @@ csc_str_eq(csc_str_t a, csc_str_t b)
 int
 csc_str_is(csc_str_t a, const char *text)
 {
-    return csc_str_eq(a, csc_str(text));
+    size_t i;
+
+    /* most differ in the first byte */
+    for (i = 0; i < a.len; i++) {
+        if (text[i] == '\0' || a.data[i] != (unsigned char) text[i]) {
+            return 0;
+        }
+    }
+
+    return text[a.len] == '\0';
 }
 
 

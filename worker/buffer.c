@@ -1,5 +1,3 @@
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,35 +36,17 @@ buffer_reserve(buffer_t *buffer, size_t len)
 }
 
 void
-buffer_append(buffer_t *buffer, const void *data, size_t len)
-{
-    unsigned char *room = buffer_reserve(buffer, len);
-
-    if (room != NULL && len > 0) {
-        memcpy(room, data, len);
-        buffer->used += len;
-    }
-}
-
-void
-buffer_append_str(buffer_t *buffer, csc_str_t text)
-{
-    buffer_append(buffer, text.data, text.len);
-}
-
-void
-buffer_append_text(buffer_t *buffer, const char *text)
-{
-    buffer_append(buffer, text, strlen(text));
-}
-
-void
 buffer_append_number(buffer_t *buffer, uint64_t number)
 {
-    char text[24];
+    char digits[20]; /* of the largest */
+    size_t first = sizeof(digits);
 
-    buffer_append(buffer, text,
-        (size_t) snprintf(text, sizeof(text), "%" PRIu64, number));
+    do {
+        digits[--first] = (char) ('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+
+    buffer_append(buffer, digits + first, sizeof(digits) - first);
 }
 
 void

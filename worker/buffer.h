@@ -1,10 +1,12 @@
 /*
- * A growing byte buffer.  An allocation that fails is remembered, and
- * everything after it is a no-op: one look at failed at the end is enough.
+ * A growing byte buffer.  An allocation that fails is remembered, and what the
+ * buffer then holds means nothing: one look at failed at the end is enough.
  */
 
 #ifndef BUFFER_H
 #define BUFFER_H
+
+#include <string.h>
 
 #include "../common/csc_core.h"
 
@@ -18,11 +20,32 @@ typedef struct {
 /* Room for len more bytes behind used; NULL when out of memory. */
 unsigned char *buffer_reserve(buffer_t *buffer, size_t len);
 
-void buffer_append(buffer_t *buffer, const void *data, size_t len);
+/* These are here for the compiler to know the lengths of literals. */
 
-void buffer_append_str(buffer_t *buffer, csc_str_t text);
+static inline void
+buffer_append(buffer_t *buffer, const void *data, size_t len)
+{
+    unsigned char *room = len < buffer->size - buffer->used
+                              ? buffer->data + buffer->used
+                              : buffer_reserve(buffer, len);
 
-void buffer_append_text(buffer_t *buffer, const char *text);
+    if (room != NULL && len > 0) {
+        memcpy(room, data, len);
+        buffer->used += len;
+    }
+}
+
+static inline void
+buffer_append_str(buffer_t *buffer, csc_str_t text)
+{
+    buffer_append(buffer, text.data, text.len);
+}
+
+static inline void
+buffer_append_text(buffer_t *buffer, const char *text)
+{
+    buffer_append(buffer, text, strlen(text));
+}
 
 /* A number in decimal digits. */
 void buffer_append_number(buffer_t *buffer, uint64_t number);

@@ -2,7 +2,7 @@
 
 #include "message.h"
 
-static void
+static inline void
 message_member(buffer_t *out, const char *name, csc_str_t value)
 {
     buffer_append_text(out, name);
@@ -54,6 +54,20 @@ message_event(buffer_t *out, const message_t *message, csc_str_t *json)
         json->data = out->data + first;
         json->len = last - first;
     }
+}
+
+void
+message_ack(buffer_t *out, const message_t *message, int duplicate)
+{
+    message_member(out, "{\"type\":\"message_ack\",\"data\":{\"clientId\":",
+        message->client_id);
+    message_member(out, ",\"id\":", message->id);
+    message_member(out, ",\"chatId\":", message->chat);
+    buffer_append_text(out, ",\"seq\":");
+    buffer_append_number(out, message->seq);
+    message_member(out, ",\"timestamp\":", message->ts);
+    buffer_append_text(
+        out, duplicate ? ",\"duplicate\":true}}" : ",\"duplicate\":false}}");
 }
 
 void

@@ -1,6 +1,6 @@
 /*
- * A message as the API shows it, and the event that brings it, written from
- * what was stored: byte for byte what cs_chat.message_json(),
+ * A message as the API shows it, and the events that bring and acknowledge it,
+ * written from what was stored: byte for byte what cs_chat.message_json(),
  * new_message_json() and chat_topics() of sql/functions/ make when it is read.
  */
 
@@ -31,6 +31,12 @@ typedef struct {
  * have failed then.
  */
 void message_event(buffer_t *out, const message_t *message, csc_str_t *json);
+
+/*
+ * Writes the event message_ack to out, for which id, chat, seq, ts and
+ * client_id are there.
+ */
+void message_ack(buffer_t *out, const message_t *message, int duplicate);
 
 /* Writes the topics of events about the chat to out. */
 void message_topics(buffer_t *out, const message_t *message);

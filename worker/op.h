@@ -26,7 +26,7 @@ typedef struct ops_s {
     batch_t *users;
     presence_t *presence;
     csc_json_writer_t *writer; /* for one answer at a time */
-    buffer_t lines;            /* the same: several WebSocket messages */
+    buffer_t lines;            /* the same: messages for a WebSocket */
     buffer_t replay;           /* the same: those ahead of the answer */
     buffer_t list;             /* the same: its data */
 } ops_t;

@@ -58,7 +58,7 @@ op_chats_on_list(void *data, db_status_e status, const PGresult *result)
 
     reply_begin(list);
     view_chats(list, result);
-    reply_data(request, list);
+    reply_data(request, 200, list);
 }
 
 int

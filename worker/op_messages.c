@@ -270,7 +270,7 @@ op_messages_on_list(void *data, db_status_e status, const PGresult *result)
     } else {
         reply_begin(list);
         view_messages(list, request->message.chat, result);
-        reply_data(request, list);
+        reply_data(request, 200, list);
     }
 }
 

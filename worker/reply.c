@@ -65,6 +65,22 @@ reply_written(request_t *request, csc_bus_message_t *reply, int status)
     reply_send(request, reply, status, body);
 }
 
+static void
+reply_buffer(request_t *request, csc_bus_message_t *reply, int status,
+    const buffer_t *data)
+{
+    csc_str_t body;
+
+    if (data->failed) {
+        reply_error(request, CSC_E_INTERNAL_ERROR);
+        return;
+    }
+
+    body.data = data->data;
+    body.len = data->used;
+    reply_send(request, reply, status, body);
+}
+
 /* --- faults --- */
 
 /* One chat of a resume, of which the module makes one answer for all. */
@@ -168,40 +184,19 @@ reply_envelope(csc_json_writer_t *w, csc_str_t body, csc_str_t sentence)
 }
 
 static void
-reply_optional(csc_json_writer_t *w, const char *name, csc_str_t value)
+reply_ack(request_t *request, const message_t *message, int status)
 {
-    csc_json_key(w, name);
-    if (value.data != NULL) {
-        csc_json_string(w, value);
-    } else {
-        csc_json_null(w);
-    }
+    buffer_t *ack = &request->ops->lines;
+    csc_bus_message_t reply;
+
+    memset(&reply, 0, sizeof(reply));
+    buffer_reset(ack);
+    message_ack(ack, message, status == 200);
+    reply_buffer(request, &reply, status, ack);
 }
 
 static void
-reply_ack(csc_json_writer_t *w, const request_t *request,
-    const message_t *message, int duplicate)
-{
-    csc_json_object(w);
-    csc_json_key(w, "type");
-    csc_json_text(w, "message_ack");
-    csc_json_key(w, "data");
-    csc_json_object(w);
-    reply_optional(w, "clientId", request->client_id);
-    reply_optional(w, "id", message->id);
-    reply_optional(w, "chatId", message->chat);
-    csc_json_key(w, "seq");
-    csc_json_int(w, (int64_t) message->seq);
-    reply_optional(w, "timestamp", message->ts);
-    csc_json_key(w, "duplicate");
-    csc_json_bool(w, duplicate);
-    csc_json_end_object(w);
-    csc_json_end_object(w);
-}
-
-static void
-reply_ack_row(csc_json_writer_t *w, const request_t *request,
-    const PGresult *result, int row)
+reply_ack_row(request_t *request, const PGresult *result, int row, int status)
 {
     message_t message;
 
@@ -210,9 +205,9 @@ reply_ack_row(csc_json_writer_t *w, const request_t *request,
     message.chat = reply_column(result, row, OUTCOME_CHAT);
     message.seq = reply_seq(result, row);
     message.ts = reply_column(result, row, OUTCOME_TS);
+    message.client_id = request->client_id;
 
-    reply_ack(w, request, &message,
-        *PQgetvalue(result, row, OUTCOME_DUPLICATE) == 't');
+    reply_ack(request, &message, status);
 }
 
 /* "joined", "left", or one chat of "resumed", whose whole the module writes. */
@@ -241,7 +236,7 @@ reply_lines(
     request_t *request, csc_bus_message_t *reply, int status, csc_str_t replay)
 {
     buffer_t *lines = &request->ops->lines;
-    csc_str_t last = CSC_STR_NULL, body;
+    csc_str_t last = CSC_STR_NULL;
 
     buffer_reset(lines);
     buffer_append_str(lines, replay);
@@ -252,14 +247,7 @@ reply_lines(
     }
 
     buffer_append_str(lines, last);
-    if (lines->failed) {
-        reply_error(request, CSC_E_INTERNAL_ERROR);
-        return;
-    }
-
-    body.data = lines->data;
-    body.len = lines->used;
-    reply_send(request, reply, status, body);
+    reply_buffer(request, reply, status, lines);
 }
 
 void
@@ -282,7 +270,8 @@ reply_row(request_t *request, const PGresult *result, int row, csc_str_t replay)
             reply_column(result, row, OUTCOME_ERROR));
 
     } else if (request->op == CSC_OP_MESSAGES_SEND) {
-        reply_ack_row(w, request, result, row);
+        reply_ack_row(request, result, row, status);
+        return;
 
     } else if (request->op == CSC_OP_TYPING_START
                || request->op == CSC_OP_TYPING_STOP
@@ -307,21 +296,16 @@ reply_row(request_t *request, const PGresult *result, int row, csc_str_t replay)
 void
 reply_stored(request_t *request, const message_t *message, csc_str_t json)
 {
-    csc_json_writer_t *w = request->ops->writer;
-    csc_str_t none = CSC_STR_NULL;
-    csc_bus_message_t reply;
-
-    memset(&reply, 0, sizeof(reply));
-    csc_json_reset(w);
+    buffer_t *data = &request->ops->list;
 
     if (request->message.ws) {
-        request->client_id = message->client_id;
-        reply_ack(w, request, message, 0);
-    } else {
-        reply_envelope(w, json, none);
+        reply_ack(request, message, 201);
+        return;
     }
 
-    reply_written(request, &reply, 201);
+    reply_begin(data);
+    buffer_append_str(data, json);
+    reply_data(request, 201, data);
 }
 
 void
@@ -352,21 +336,13 @@ reply_begin(buffer_t *data)
 }
 
 void
-reply_data(request_t *request, buffer_t *data)
+reply_data(request_t *request, int status, buffer_t *data)
 {
     csc_bus_message_t reply;
-    csc_str_t body;
 
-    buffer_append_text(data, "}");
-    if (data->failed) {
-        reply_error(request, CSC_E_INTERNAL_ERROR);
-        return;
-    }
-
-    body.data = data->data;
-    body.len = data->used;
     memset(&reply, 0, sizeof(reply));
-    reply_send(request, &reply, 200, body);
+    buffer_append_text(data, "}");
+    reply_buffer(request, &reply, status, data);
 }
 
 void

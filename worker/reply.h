@@ -38,7 +38,7 @@ void reply_user(request_t *request, int status, csc_str_t id, csc_str_t role,
  * behind it in the same buffer, reply_data().
  */
 void reply_begin(buffer_t *data);
-void reply_data(request_t *request, buffer_t *data);
+void reply_data(request_t *request, int status, buffer_t *data);
 
 /* A success that has no body. */
 void reply_empty(request_t *request, int status);
