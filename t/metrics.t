@@ -6,6 +6,7 @@ use strict;
 use warnings;
 
 use lib 't/lib';
+use CSChat::File qw(read_file);
 use CSChat::Server;
 use CSChat::HTTP;
 use CSChat::Metrics;
@@ -108,19 +109,11 @@ subtest 'docs/metrics.md' => sub {
         $_ => '| ' . $metrics->type($_) . " | $labels{$_} | $help |"
     } $metrics->families;
 
-    open my $fh, '<', "$CSChat::Server::root/docs/metrics.md" or die $!;
-    my %written = map {/^\| `(cs_chat_\w+)` (\| (?:counter|gauge|histogram) .*)$/ ? ($1 => $2) : ()} <$fh>;
+    my %written = read_file('docs/metrics.md')
+        =~ /^\| `(cs_chat_\w+)` (\| (?:counter|gauge|histogram) .*)$/mg;
     s/ +\|/ |/g for values %written, values %wanted;
     is_deeply \%written, \%wanted, 'lists every metric as it is';
 };
-
-sub slurp {
-    my ($path) = @_;
-
-    open my $fh, '<', "$CSChat::Server::root/$path" or die "$path: $!\n";
-    local $/;
-    return scalar <$fh>;
-}
 
 # Names in queries that the page does not have.
 sub unknown {
@@ -132,7 +125,7 @@ sub unknown {
 
 subtest 'dashboard and alerts ask for what there is' => sub {
     my $metrics = metrics;
-    my $dashboard = JSON::PP::decode_json(slurp('packaging/grafana-dashboard.json'));
+    my $dashboard = JSON::PP::decode_json(read_file('packaging/grafana-dashboard.json'));
     my @queries = map { $_->{expr} } map { @{$_->{targets} // []} } @{$dashboard->{panels}};
 
     cmp_ok scalar @queries, '>', 50, 'the dashboard has queries';
@@ -145,10 +138,10 @@ subtest 'dashboard and alerts ask for what there is' => sub {
     my %ids = map { $_->{id} => 1 } @{$dashboard->{panels}};
     is scalar keys %ids, scalar @{$dashboard->{panels}}, 'each panel has an id of its own';
 
-    my $rules = slurp('packaging/prometheus-alerts.yml');
+    my $rules = read_file('packaging/prometheus-alerts.yml');
     my @rules = split /^ +- alert: /m, $rules;
     shift @rules;
-    my $operations = slurp('docs/operations.md');
+    my $operations = read_file('docs/operations.md');
     for my $rule (@rules) {
         my ($name) = $rule =~ /^(\w+)\n/;
         like $rule, qr/^ +expr: .+\n(?: +for: \d+m\n)? +labels:\n +severity: (?:warning|critical)\n +annotations:\n +summary: .+\n/m,
@@ -159,7 +152,7 @@ subtest 'dashboard and alerts ask for what there is' => sub {
     for my $name ($operations =~ /`(CsChat\w+)`/g) {
         like $rules, qr/^ +- alert: $name$/m, "$name is there";
     }
-    is_deeply [unknown($metrics, slurp('docs/metrics.md') =~ /^\| [^|`]+ \| `(.*)` \|$/mg)], [],
+    is_deeply [unknown($metrics, read_file('docs/metrics.md') =~ /^\| [^|`]+ \| `(.*)` \|$/mg)], [],
         'the questions of the documents are right';
 };
 

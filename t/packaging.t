@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use lib 't/lib';
+use CSChat::File qw(read_file write_file);
 use CSChat::Server;
 use File::Temp ();
 use Test::More;
@@ -12,22 +13,6 @@ use Test::More;
 my $root = $CSChat::Server::root;
 my $dir = File::Temp::tempdir('cs-chat-t-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 chdir $root or die "$root: $!";
-
-sub slurp {
-    my ($path) = @_;
-
-    open my $fh, '<', $path or die "$path: $!";
-    local $/;
-    return scalar <$fh>;
-}
-
-sub spew {
-    my ($path, $text) = @_;
-
-    open my $fh, '>', $path or die "$path: $!";
-    print $fh $text;
-    return close $fh;
-}
 
 # nginx -t on a configuration: true when it passes, its words in $said.
 my $said = '';
@@ -39,14 +24,14 @@ sub nginx_accepts {
 
     local %ENV = (%ENV, %env);
     mkdir "$dir/sanitizer";
-    spew("$dir/nginx.conf", $conf);
+    write_file("$dir/nginx.conf", $conf);
     $said = `$nginx -t -q -p $dir -e $dir/error.log -c $dir/nginx.conf 2>&1`;
     return $? == 0;
 }
 
 # Only what can't be the same here: files of the system, and the user.
 sub adapted_example {
-    my $conf = slurp('nginx.conf.example');
+    my $conf = read_file('nginx.conf.example');
     my $module = CSChat::Server::module();
     my $temp = join '', map {"    ${_}_temp_path $dir/$_;\n"}
         qw(client_body proxy fastcgi uwsgi scgi);
@@ -70,7 +55,7 @@ sub web_files {
     return $conf;
 }
 
-spew("$dir/jwt.key", 'k' x 32);
+write_file("$dir/jwt.key", 'k' x 32);
 ok(nginx_accepts(adapted_example()), 'nginx.conf.example passes nginx -t')
     or diag $said;
 
@@ -88,7 +73,7 @@ SKIP: {
 }
 
 # as the container's start fills it in
-my $container = slurp('packaging/docker/nginx.conf.in');
+my $container = read_file('packaging/docker/nginx.conf.in');
 my %filled = (
     RESOLVER => 'resolver 127.0.0.11 valid=5s;',
     REDIS => 'redis.invalid:6379',  # nobody knows it yet
@@ -129,7 +114,7 @@ for my $file (
 ok(!-e "$dir/root/etc/cs-chat/jwt.key", 'no key in a package');
 
 $installed = `make -s install DESTDIR=$dir/other PREFIX=/opt/chat 2>&1`;
-like(slurp("$dir/other/lib/systemd/system/cs-chat-worker.service"),
+like(read_file("$dir/other/lib/systemd/system/cs-chat-worker.service"),
     qr{^ExecStart=/opt/chat/sbin/cs-chat-worker }m,
     'the unit follows PREFIX');
 
@@ -148,12 +133,12 @@ delete @ENV{qw(PORT RUN_DIR JWT_SECRET CORS_ALLOWED_ORIGINS REDIS_URL)};
 sub settings {
     my ($text) = @_;
 
-    spew("$dir/env/.env", $text);
+    write_file("$dir/env/.env", $text);
     my $settings = eval { CSChat::Settings::load("$dir/env") };
     return $settings // $@;
 }
 
-is(settings(slurp('.env.example'))->{PORT}, 8080, '.env.example is read');
+is(settings(read_file('.env.example'))->{PORT}, 8080, '.env.example is read');
 my $seed = settings(<<'END');
 PORT=9090
 SERVER_MODE=development  # or "production"

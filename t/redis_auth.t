@@ -6,6 +6,7 @@ use strict;
 use warnings;
 
 use lib 't/lib';
+use CSChat::File qw(write_file);
 use CSChat::Server;
 use CSChat::Process qw(wait_until);
 use Test::More;
@@ -24,22 +25,12 @@ my $server = CSChat::Server->new(
     directives => sub {"cs_chat_redis $place; cs_chat_request_timeout 2s;"},
 );
 my $socket = $server->redis_socket;
-my $good = file('good', "$password\n");
-my $bad = file('bad', "$wrong\n");
+my $good = write_file("$server->{dir}/good", "$password\n");
+my $bad = write_file("$server->{dir}/bad", "$wrong\n");
 my ($nginx_log, $worker_log) = ('', '');
 
 $server->seed if !$server->{from_template};
 $server->redis('PING');    # the connection that stays the administrator's
-
-sub file {
-    my ($name, $content) = @_;
-    my $path = "$server->{dir}/$name";
-
-    open my $fh, '>', $path or die "$path: $!\n";
-    print $fh $content;
-    close $fh or die "$path: $!\n";
-    return $path;
-}
 
 sub start {
     ($place, my %worker_env) = @_;

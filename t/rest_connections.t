@@ -9,6 +9,7 @@ use Test::More;
 
 use lib 't/lib';
 use CSChat::Expect;
+use CSChat::File qw(write_file);
 use CSChat::HTTP2;
 use CSChat::Server;
 
@@ -192,10 +193,8 @@ subtest 'HTTP/2 as curl speaks it' => sub {
     is_deeply [@got[0, 1]], [2, 201], 'POST';
     is $got[2]{data}{content}, $text, 'its body';
 
-    my $file = "$server->{dir}/body";
-    open my $fh, '>', $file or die "$file: $!";
-    print $fh '{"y":"', 'y' x 250_000, '","content":"large"}';
-    close $fh;
+    my $file = write_file("$server->{dir}/body",
+        '{"y":"', 'y' x 250_000, '","content":"large"}');
     @got = curl('--data-binary', "\@$file",
         '-H', 'Content-Type: application/json',
         "$base/chats/$chat/messages");
@@ -205,9 +204,7 @@ subtest 'HTTP/2 as curl speaks it' => sub {
     is $got[1], 201, 'a body of unknown length';
     is $got[2]{data}{content}, 'large', 'its content';
 
-    open $fh, '>', $file or die "$file: $!";
-    print $fh '{"y":"', 'y' x 262_144, '","content":"too large"}';
-    close $fh;
+    write_file($file, '{"y":"', 'y' x 262_144, '","content":"too large"}');
 
     # it may find that nobody takes the rest before it has read the answer
     for (1 .. 5) {

@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use lib 't/lib';
+use CSChat::File qw(write_file);
 use CSChat::Server;
 use CSChat::HTTP;
 use CSChat::Process qw(wait_until);
@@ -205,10 +206,8 @@ kill 'KILL', supervisor($run);
 ok(ended($run), 'a supervisor that is killed');
 ok(wait_until(10, sub { !left() }), 'takes everything along');
 
-my $nginx = "$top/nginx";
-open my $fh, '>', $nginx;
-print $fh "#!/bin/sh\necho 'this nginx does not start' >&2\nexit 1\n";
-close $fh;
+my $nginx = write_file("$top/nginx",
+    "#!/bin/sh\necho 'this nginx does not start' >&2\nexit 1\n");
 chmod 0755, $nginx;
 $run = start(NGINX => $nginx);
 is(ended($run)->{status} >> 8, 2, 'a part that fails');

@@ -8,6 +8,7 @@ use warnings;
 use Test::More;
 
 use lib 't/lib';
+use CSChat::File qw(read_file write_file);
 use CSChat::Server;
 use CSChat::Process qw(wait_until);
 
@@ -29,8 +30,7 @@ my %as_worker = (
 # What the document says: the SQL before and after the migration, and the
 # users of Redis.
 sub documented {
-    open my $fh, '<', 'docs/operations.md' or die "docs/operations.md: $!\n";
-    my $text = do { local $/; <$fh> };
+    my $text = read_file('docs/operations.md');
     my ($before, $after)
         = $text =~ /```sql\n(CREATE ROLE chat_owner.*?)-- after[^\n]*\n(.*?)```/s
         or die "no strict way\n";
@@ -41,12 +41,8 @@ sub documented {
 
 sub password_file {
     my ($secret) = @_;
-    my $path = "$server->{dir}/$secret";
 
-    open my $fh, '>', $path or die "$path: $!\n";
-    print $fh $secret;
-    close $fh or die "$path: $!\n";
-    return $path;
+    return write_file("$server->{dir}/$secret", $secret);
 }
 
 # The database as a role.

@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use lib 't/lib';
+use CSChat::File qw(write_file);
 use CSChat::Server;
 use Test::More;
 
@@ -46,12 +47,8 @@ sub fails {
 
 sub file {
     my ($content) = @_;
-    my $path = "$server->{dir}/worker.conf";
 
-    open my $fh, '>', $path or die "$path: $!\n";
-    print $fh $content;
-    close $fh or die "$path: $!\n";
-    return $path;
+    return write_file("$server->{dir}/worker.conf", $content);
 }
 
 # SQL in the new database.

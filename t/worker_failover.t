@@ -8,6 +8,7 @@ use Test::More;
 
 use lib 't/lib';
 use CSChat::Failover;
+use CSChat::File qw(write_file);
 use CSChat::Process qw(spawn spawn_and_wait);
 
 plan skip_all => 'a process may have no mounts of its own here'
@@ -25,9 +26,8 @@ sub names {
     my ($addresses, $for_worker) = @_;
 
     $failover->names(@$addresses);
-    open my $fh, '>', $hosts or die "$hosts: $!\n";
-    print $fh "$_ $CSChat::Failover::name\n" for @{$for_worker // $addresses};
-    close $fh or die "$hosts: $!\n";
+    write_file($hosts,
+        map {"$_ $CSChat::Failover::name\n"} @{$for_worker // $addresses});
     return;
 }
 

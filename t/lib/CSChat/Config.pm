@@ -7,6 +7,7 @@ use warnings;
 
 use File::Temp ();
 
+use CSChat::File qw(read_file write_file);
 use CSChat::Server;
 use CSChat::Process qw(spawn_and_wait);
 
@@ -23,12 +24,8 @@ sub new {
 # Writes a file beside the configuration: its path.
 sub file {
     my ($self, $name, $content) = @_;
-    my $path = "$self->{dir}/$name";
 
-    open my $fh, '>', $path or die "$path: $!\n";
-    print $fh $content;
-    close $fh or die "$path: $!\n";
-    return $path;
+    return write_file("$self->{dir}/$name", $content);
 }
 
 # Whether a configuration is valid, and all that nginx says.  Pieces:
@@ -81,9 +78,7 @@ sub test {
         env => CSChat::Server::nginx_env($self),
         log => $log,
     );
-    open my $fh, '<', $log or die "$log: $!\n";
-    local $/;
-    return ($status == 0, scalar <$fh>);
+    return ($status == 0, read_file($log));
 }
 
 # nginx_env of CSChat::Server asks for these

@@ -14,6 +14,8 @@ use IO::Socket::INET;
 use POSIX ();
 use Socket qw(AF_INET AF_INET6 inet_pton);
 
+use CSChat::File qw(write_file);
+
 my %types = (AF_INET, 1, AF_INET6, 28);
 
 sub new {
@@ -37,9 +39,7 @@ sub set {
     my ($self, @addresses) = @_;
     my $file = "$self->{dir}/addresses";
 
-    open my $fh, '>', "$file.new" or die "$file.new: $!\n";
-    print $fh "$_\n" for @addresses;
-    close $fh or die "$file.new: $!\n";
+    write_file("$file.new", map {"$_\n"} @addresses);
     rename "$file.new", $file or die "$file: $!\n";
     return;
 }

@@ -29,6 +29,7 @@ BEGIN {
 }
 
 use CSChat::Client;
+use CSChat::File qw(write_file);
 use CSChat::HTTP;
 use CSChat::JWT;
 use CSChat::Postgres;
@@ -616,8 +617,7 @@ sub write_nginx_conf {
     my $user = $> == 0 ? 'user root;' : '';
     my $listen = $self->host($machine);
 
-    open my $fh, '>', "$dir/nginx.conf" or die "$dir/nginx.conf: $!\n";
-    print $fh <<"END";
+    write_file("$dir/nginx.conf", <<"END");
 load_module @{[ module() ]};
 $user
 daemon @{[ $self->{daemon} ? 'on' : 'off' ]};
@@ -668,7 +668,6 @@ http {
     }
 }
 END
-    close $fh or die "$dir/nginx.conf: $!\n";
     return;
 }
 
