@@ -1,5 +1,5 @@
-// Makes dist/ from src/: the client and the client for agents, each as a module and
-// as a plain script, each also minified.
+// Makes dist/ from src/: the client and the client for agents, minified, each as a
+// module and as a plain script.
 // The same input gives the same bytes; `node build.js DIR` writes elsewhere.
 
 import { build } from 'esbuild';
@@ -18,19 +18,16 @@ async function script(source) {
 
 for (const [source, name] of [['./src/cs-chat.js', 'cs-chat'], ['./src/agent.js', 'cs-chat-agent']]) {
   for (const [format, contents] of [['esm', `export * from '${source}';`], ['iife', await script(source)]]) {
-    for (const minify of [false, true]) {
-      await build({
-        absWorkingDir,  // its comments name files from there
-        stdin: { contents, resolveDir: absWorkingDir, sourcefile: 'build.js' },
-        outfile: `${outdir}/${name}${format === 'iife' ? '.global' : ''}${minify ? '.min' : ''}.js`,
-        bundle: true,
-        format,
-        minify,
-        mangleProps: minify ? /^(_|on[A-Z])/ : undefined,
-        target: 'esnext',
-        banner: { js: banner },
-        legalComments: 'none',
-      });
-    }
+    await build({
+      stdin: { contents, resolveDir: absWorkingDir },
+      outfile: `${outdir}/${name}${format === 'iife' ? '.global' : ''}.min.js`,
+      bundle: true,
+      format,
+      minify: true,
+      mangleProps: /^(_|on[A-Z])/,
+      target: 'esnext',
+      banner: { js: banner },
+      legalComments: 'none',
+    });
   }
 }

@@ -2,7 +2,7 @@
 // does the same; the types name what there is.
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -17,7 +17,7 @@ import { storage } from './storage.js';
 const at = (path) => fileURLToPath(new URL('../' + path, import.meta.url));
 const read = (path) => readFileSync(at(path));
 const esbuild = await import('esbuild').catch(() => null);
-const suffixes = ['.js', '.min.js', '.global.js', '.global.min.js'];
+const suffixes = ['.min.js', '.global.min.js'];
 const modules = [['cs-chat', source, 'cs-chat.d.ts'], ['cs-chat-agent', agents, 'agent.d.ts']];
 const files = modules.flatMap(([name]) => suffixes.map((suffix) => name + suffix));
 
@@ -27,13 +27,14 @@ const script = (path) => new Function(`${read(path)}; return CSChat;`)();
 test('a build gives the same bytes', { skip: !esbuild && 'esbuild is not installed (npm ci)' }, () => {
   const dir = mkdtempSync(join(tmpdir(), 'cs-chat-dist-'));
   execFileSync(process.execPath, [at('build.js'), dir]);
+  assert.deepEqual(readdirSync(at('dist')).sort(), [...files].sort());
   for (const file of files) assert.ok(readFileSync(join(dir, file)).equals(read('dist/' + file)), `${file}: npm run build`);
   rmSync(dir, { recursive: true });
 });
 
 test('the client is below 12 KB, minified, and what agents need beside it is not in it', () => {
   for (const [file, limit] of [['cs-chat', 12 * 1024], ['cs-chat-agent', 15 * 1024]]) {
-    for (const suffix of ['.min.js', '.global.min.js']) {
+    for (const suffix of suffixes) {
       const bytes = read('dist/' + file + suffix);
       assert.ok(bytes.length < limit, `${file}${suffix} has ${bytes.length} bytes`);
       assert.ok(gzipSync(bytes, { level: 9 }).length < limit / 2, `${file}${suffix}, compressed`);
@@ -67,11 +68,13 @@ test('everything is exported everywhere, under the names that the types say', as
   }
 });
 
-test('the package holds what it names, and its lock file no address', () => {
+test('the package holds what it names, and its lock file no address', async () => {
   const pack = JSON.parse(read('package.json'));
   for (const path of [pack.main, pack.types, pack.unpkg, ...Object.values(pack.exports['./agent']), ...pack.files]) {
     assert.ok(existsSync(at(path)), path);
   }
+  assert.equal(await import('cs-chat-client'), source);
+  assert.equal(await import('cs-chat-client/agent'), agents);
   assert.deepEqual(read('package-lock.json').toString().match(/\w+:\/\/[^"]*/g) ?? [], []);
 });
 
