@@ -56,7 +56,7 @@ static void csc_bus_value(const csc_bus_message_t *message,
 static void csc_bus_number(
     uint64_t number, unsigned base, csc_bus_value_t *value);
 static unsigned csc_bus_kind_bit(csc_bus_kind_e kind);
-static int csc_bus_printable(csc_str_t text);
+static int csc_bus_printable(csc_str_t text, unsigned first);
 static unsigned char *csc_bus_put(unsigned char *p, csc_str_t text);
 static const char *csc_bus_decode_start(
     csc_str_t *line, csc_bus_message_t *message);
@@ -167,7 +167,7 @@ csc_bus_size(const csc_bus_message_t *message)
 
         csc_bus_value(message, field, &value);
 
-        if (!csc_bus_printable(value.text)
+        if (!csc_bus_printable(value.text, ' ' + 1)
             || (value.text.len == 0 && field->type != CSC_BUS_KEEP))
         {
             return 0;
@@ -256,13 +256,17 @@ csc_bus_value(const csc_bus_message_t *message, const csc_bus_field_t *field,
 static void
 csc_bus_number(uint64_t number, unsigned base, csc_bus_value_t *value)
 {
+    uint64_t digit;
     unsigned char *p;
 
     p = value->digits + CSC_BUS_NUMBER_LEN;
 
+    /* by a number that is known here, which is no division */
+
     do {
-        *--p = (unsigned char) "0123456789abcdef"[number % base];
-        number /= base;
+        digit = base == 16 ? number % 16 : number % 10;
+        number = base == 16 ? number / 16 : number / 10;
+        *--p = (unsigned char) "0123456789abcdef"[digit];
     } while (number > 0);
 
     value->text.data = p;
@@ -298,9 +302,9 @@ csc_bus_kind_bit(csc_bus_kind_e kind)
 }
 
 
-/* 0x21 to 0x7e, eight bytes at a time: most of a header goes through here. */
+/* Printable ASCII from a byte on, eight at a time: a header goes through here. */
 static int
-csc_bus_printable(csc_str_t text)
+csc_bus_printable(csc_str_t text, unsigned first)
 {
     size_t i;
     uint64_t word, wrong;
@@ -308,9 +312,9 @@ csc_bus_printable(csc_str_t text)
     for (i = 0; i + sizeof(word) <= text.len; i += sizeof(word)) {
         memcpy(&word, text.data + i, sizeof(word));
 
-        /* the top bit of a byte that is below 0x21, or above 0x7e */
+        /* the top bit of a byte that is below the first, or above 0x7e */
 
-        wrong = (word - CSC_BUS_BYTES * 0x21) & ~word;
+        wrong = (word - CSC_BUS_BYTES * first) & ~word;
         wrong |= (word + CSC_BUS_BYTES * (0x7f - 0x7e)) | word;
 
         if (wrong & (CSC_BUS_BYTES * 0x80)) {
@@ -319,7 +323,7 @@ csc_bus_printable(csc_str_t text)
     }
 
     for (; i < text.len; i++) {
-        if (text.data[i] < 0x21 || text.data[i] > 0x7e) {
+        if (text.data[i] < first || text.data[i] > 0x7e) {
             return 0;
         }
     }
@@ -405,6 +409,10 @@ csc_bus_decode_fields(csc_str_t line, csc_bus_message_t *message)
     csc_str_t name, value;
     const char *why;
 
+    if (!csc_bus_printable(line, ' ')) {
+        return "malformed field";
+    }
+
     at = CSC_BUS_FIELDS - 1;
     seen = 0;
 
@@ -446,41 +454,40 @@ csc_bus_decode_fields(csc_str_t line, csc_bus_message_t *message)
 }
 
 
-/* Takes " name=value" off the line. */
+/* Takes " name=value" off the line; names are short, values may be long. */
 static int
 csc_bus_split(csc_str_t *line, csc_str_t *name, csc_str_t *value)
 {
-    size_t len;
-    csc_str_t field;
-    const unsigned char *end, *equals;
+    const unsigned char *p, *end, *space;
 
-    if (line->data[0] != ' ') {
+    p = line->data;
+    end = p + line->len;
+
+    if (*p++ != ' ') {
         return CSC_ERROR;
     }
 
-    end = memchr(line->data + 1, ' ', line->len - 1);
-    len = end != NULL ? (size_t) (end - line->data) : line->len;
+    name->data = p;
 
-    field.data = line->data + 1;
-    field.len = len - 1;
+    while (p < end && *p != '=' && *p != ' ') {
+        p++;
+    }
 
-    line->data += len;
-    line->len -= len;
+    name->len = (size_t) (p - name->data);
 
-    if (!csc_bus_printable(field)) {
+    if (name->len == 0 || p == end || *p != '=') {
         return CSC_ERROR;
     }
 
-    equals = memchr(field.data, '=', field.len);
-    if (equals == NULL || equals == field.data) {
-        return CSC_ERROR;
-    }
+    value->data = ++p;
 
-    name->data = field.data;
-    name->len = (size_t) (equals - field.data);
+    space = memchr(p, ' ', (size_t) (end - p));
+    p = space != NULL ? space : end;
 
-    value->data = equals + 1;
-    value->len = field.len - name->len - 1;
+    value->len = (size_t) (p - value->data);
+
+    line->data = p;
+    line->len = (size_t) (end - p);
 
     return CSC_OK;
 }
@@ -566,24 +573,30 @@ csc_bus_parse_number(csc_str_t text, unsigned base, uint64_t *number)
 {
     int digit;
     size_t i;
+    uint64_t limit;
 
     if (text.len > 1 && text.data[0] == '0') {
         return CSC_ERROR;
     }
 
+    /* a division by what is known here is none */
+
+    limit = base == 16 ? UINT64_MAX / 16 : UINT64_MAX / 10;
     *number = 0;
 
     for (i = 0; i < text.len; i++) {
         digit = csc_bus_digit(text.data[i]);
-        if (digit < 0 || (unsigned) digit >= base) {
+        if (digit < 0 || (unsigned) digit >= base || *number > limit) {
             return CSC_ERROR;
         }
 
-        if (*number > (UINT64_MAX - (unsigned) digit) / base) {
+        *number *= base;
+
+        if (*number > UINT64_MAX - (unsigned) digit) {
             return CSC_ERROR;
         }
 
-        *number = *number * base + (unsigned) digit;
+        *number += (unsigned) digit;
     }
 
     return CSC_OK;

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define CSC_OK 0
 #define CSC_ERROR (-1) /* the input is not acceptable */
@@ -31,14 +32,43 @@ typedef struct {
         sizeof(text) - 1, (const unsigned char *) (text)                       \
     }
 
+/*
+ * The next three are inline: mostly text is a literal, of which the compiler
+ * then knows length and bytes.
+ */
+
 /* The view of a NUL-terminated text (NULL gives the empty view). */
-csc_str_t csc_str(const char *text);
+static inline csc_str_t
+csc_str(const char *text)
+{
+    csc_str_t view = CSC_STR_NULL;
+
+    if (text != NULL) {
+        view.len = strlen(text);
+        view.data = (const unsigned char *) text;
+    }
+
+    return view;
+}
 
 /* 1 when both views hold the same bytes. */
-int csc_str_eq(csc_str_t a, csc_str_t b);
+static inline int
+csc_str_eq(csc_str_t a, csc_str_t b)
+{
+    if (a.len != b.len) {
+        return 0;
+    }
+
+    /* an empty view may have no memory, which memcmp() must not see */
+    return a.len == 0 || memcmp(a.data, b.data, a.len) == 0;
+}
 
 /* 1 when the view holds just the bytes of the NUL-terminated text. */
-int csc_str_is(csc_str_t a, const char *text);
+static inline int
+csc_str_is(csc_str_t a, const char *text)
+{
+    return csc_str_eq(a, csc_str(text));
+}
 
 /*
  * A decimal number of 1 to 19 digits and nothing else.  CSC_ERROR when there
