@@ -76,33 +76,80 @@ sub as {
     return $server->run_worker($mode);
 }
 
-$server->redis('PING');    # stays the administrator's
-run_sql('postgres', 'postgres', 'DROP DATABASE cs_socket');
-run_sql('postgres', 'postgres', $documented{before});
-for my $line (@{$documented{users}}) {
+# A user of Redis by its line, but for some rules of it.
+sub set_user {
+    my ($line, @without) = @_;
+    my %without = map { $_ => 1 } @without;
     my (undef, $name, @rules) = split ' ', $line;
-    $server->redis('ACL', 'SETUSER', $name, @rules);
+
+    unshift @rules, 'reset' if $name ne 'default';    # which is the administrator
+    $server->redis('ACL', 'SETUSER', $name, grep { !$without{$_} } @rules);
+    return;
 }
 
-subtest 'what is missing' => sub {
+$server->redis('PING');    # stays the administrator's
+my $listener = $server->redis_connection;
+$listener->command('PSUBSCRIBE', '*');
+run_sql('postgres', 'postgres', 'DROP DATABASE cs_socket');
+run_sql('postgres', 'postgres', $documented{before});
+set_user($_) for @{$documented{users}};
+
+subtest 'what is missing in PostgreSQL' => sub {
     my ($rc, $said) = as('chat_owner', '--migrate');
     is $rc, 0, 'the owner migrates' or diag $said;
 
     ($rc, $said) = as('chat_worker', '--check');
     is $rc, 1, 'the other one may nothing yet';
-    like $said, qr/^error rights: lacks USAGE on schema cs_chat;/m, 'says so';
+    like $said, qr/^error rights in PostgreSQL: lacks USAGE on schema cs_chat;/m, 'says so';
 
     run_sql('chat_owner', 'cs_socket', $documented{after});
     ($rc, $said) = as('chat_worker', '--check');
     is $rc, 0, 'with what is documented' or diag $said;
-    like $said, qr/^ok +rights: all that are needed$/m, 'it may all it must';
+    like $said, qr/^ok +rights in PostgreSQL: all that are needed$/m,
+        'it may all it must';
 
     run_sql('chat_owner', 'cs_socket',
         'REVOKE UPDATE ON cs_chat.shards FROM chat_worker');
     ($rc, $said) = as('chat_worker', '--check');
-    like $said, qr/^error rights: lacks UPDATE on cs_chat\.shards$/m,
+    like $said, qr/^error rights in PostgreSQL: lacks UPDATE on cs_chat\.shards$/m,
         'a single one is named';
     run_sql('chat_owner', 'cs_socket', $documented{after});
+};
+
+subtest 'what is missing in Redis' => sub {
+    my ($line) = grep {/^user chat_worker /} @{$documented{users}};
+    my @rights = grep {/^[+~&]/} split ' ', $line;
+    my @heard;
+
+    cmp_ok scalar @rights, '>=', 7, 'the document has rights';
+    for my $missing (map({ [$_] } @rights), ['+hset', '+publish'], ['+hset', '~cs_chat:roles']) {
+        set_user($line, @$missing);
+        my ($rc, $said) = as('chat_worker', '--check');
+        my @told = grep { !/^~/ || @$missing == 1 } @$missing;
+        my $told = join ' ', @told;
+        like $said, qr/^error rights in Redis: lacks \Q$told\E$/m, "without @$missing";
+        is $rc, 1, 'it fails';
+        like $said, qr/^ok +Redis: unix:/m, 'though it gets in';
+    }
+    for my $channels ('&cs_chat:rep:*', '&cs_chat:events') {
+        set_user("$line $channels", '&cs_chat:*');
+        like +(as('chat_worker', '--check'))[1],
+            qr/^error rights in Redis: lacks &cs_chat:\*$/m, "with $channels alone";
+    }
+
+    set_user($line);
+    my ($rc, $said) = as('chat_worker', '--check');
+    is $rc, 0, 'with what is documented' or diag $said;
+    like $said, qr/^ok +rights in Redis: all that are needed$/m, 'it may all it must';
+
+    $server->redis('PUBLISH', 'the end', '');
+    while (my $message = $listener->reply) {
+        last if $message->[2] eq 'the end';
+        push @heard, $message->[2];
+    }
+    is_deeply [grep { !/^cs_chat:rep:/ } @heard], [], 'nobody has heard of it';
+    is $server->redis('EXISTS', 'cs_chat:roles'), 0, 'nothing was written';
+    is_deeply $server->redis('PUBSUB', 'CHANNELS'), [], 'nobody listens any more';
 };
 
 subtest 'it serves' => sub {

@@ -89,6 +89,8 @@ subtest '--check' => sub {
     like($good, qr/^ok +PostgreSQL: version \d+\.\d+, database cs_socket$/m,
         'PostgreSQL by its version');
     like($good, qr/^ok +migrations: 0 to be applied/m, 'all is migrated');
+    like($good, qr/^ok +rights in $_: all that are needed$/m, "it may all in $_")
+        for qw(Redis PostgreSQL);
 
     my $fresh = $server->{pg}->url('fresh');
     succeeds('a new database',

@@ -5,10 +5,12 @@
 
 #include "check.h"
 #include "migrate.h"
+#include "redis_rights.h"
 #include "redis_role.h"
 #include "rights.h"
 
 #define CHECK_POSTGRESQL 120000 /* the oldest version that will do */
+#define CHECK_RIGHTS 512        /* bytes of those that are missing */
 
 static int
 check_line(int ok, const char *what, const char *text)
@@ -18,19 +20,29 @@ check_line(int ok, const char *what, const char *text)
     return ok ? 0 : 1;
 }
 
+/* rc: whether it is known what is missing. */
 static int
-check_rights(PGconn *conn)
+check_rights(const char *where, int rc, const char *missing)
 {
-    char missing[512], text[sizeof(missing) + 8];
+    char text[CHECK_RIGHTS + 8];
 
-    if (rights_missing(conn, missing, sizeof(missing)) != CSC_OK) {
-        return check_line(0, "rights", "can't be told");
+    if (rc != CSC_OK) {
+        return check_line(0, where, "can't be told");
     }
 
     snprintf(text, sizeof(text), "lacks %s", missing);
 
-    return check_line(*missing == '\0', "rights",
+    return check_line(*missing == '\0', where,
         *missing == '\0' ? "all that are needed" : text);
+}
+
+static int
+check_postgresql_rights(PGconn *conn)
+{
+    char missing[CHECK_RIGHTS];
+    int rc = rights_missing(conn, missing, sizeof(missing));
+
+    return check_rights("rights in PostgreSQL", rc, missing);
 }
 
 static int
@@ -59,7 +71,7 @@ check_postgresql(const config_t *config)
         check_line(1, "migrations", text);
     }
 
-    failed |= check_rights(conn);
+    failed |= check_postgresql_rights(conn);
 
     PQfinish(conn);
 
@@ -122,40 +134,61 @@ check_redis_replica(redisContext *context)
 }
 
 static int
-check_redis(const config_t *config, const redis_address_t *address)
+check_redis_answers(const redis_address_t *address, redisContext *context)
 {
-    redisContext *context = check_redis_connect(config, address);
-    redisReply *reply = NULL;
+    redisReply *reply;
     char text[512];
-    int ok = 0;
+    int ok;
 
     if (context == NULL || context->err != 0) {
         snprintf(text, sizeof(text), "%s: %s", address->text,
             context != NULL ? context->errstr : "out of memory");
-
-    } else {
-        reply = check_redis_greet(context, address);
-        ok = reply != NULL && reply->type != REDIS_REPLY_ERROR;
-        snprintf(text, sizeof(text), "%s%s%s", address->text, ok ? "" : ": ",
-            ok              ? ""
-            : reply != NULL ? reply->str
-                            : context->errstr);
-
-        if (ok && check_redis_replica(context)) {
-            ok = 0;
-            snprintf(
-                text, sizeof(text), "%s: %s", address->text, REDIS_IS_REPLICA);
-        }
+        return check_line(0, "Redis", text);
     }
 
-    if (reply != NULL) {
-        freeReplyObject(reply);
+    reply = check_redis_greet(context, address);
+    /* a right that is missing is told by check_redis_rights() */
+    ok = reply != NULL
+         && (reply->type != REDIS_REPLY_ERROR || redis_rights_refused(reply));
+    snprintf(text, sizeof(text), "%s%s%s", address->text, ok ? "" : ": ",
+        ok              ? ""
+        : reply != NULL ? reply->str
+                        : context->errstr);
+
+    if (ok && check_redis_replica(context)) {
+        ok = 0;
+        snprintf(text, sizeof(text), "%s: %s", address->text, REDIS_IS_REPLICA);
+    }
+
+    freeReplyObject(reply);
+
+    return check_line(ok, "Redis", text);
+}
+
+static int
+check_redis_rights(const config_t *config, redisContext *context)
+{
+    char missing[CHECK_RIGHTS];
+    int rc = redis_rights_missing(
+        context, csc_str(config->prefix), missing, sizeof(missing));
+
+    return check_rights("rights in Redis", rc, missing);
+}
+
+static int
+check_redis(const config_t *config, const redis_address_t *address)
+{
+    redisContext *context = check_redis_connect(config, address);
+    int failed = check_redis_answers(address, context);
+
+    if (!failed) {
+        failed = check_redis_rights(config, context);
     }
     if (context != NULL) {
         redisFree(context);
     }
 
-    return check_line(ok, "Redis", text);
+    return failed;
 }
 
 int
