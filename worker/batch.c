@@ -5,6 +5,9 @@
 #include "op.h"
 #include "reply.h"
 
+#define BATCH_PER_ITEM 200000 /* ns that each holds the next batch off */
+#define BATCH_MS 1000000      /* ns */
+
 static void batch_next(batch_t *batch);
 
 static void
@@ -209,6 +212,55 @@ batch_client_id(const batch_item_t *item)
 }
 
 /*
+ * PostgreSQL takes longer for a small batch than its items hold the next one
+ * off, so that up to 1 s / BATCH_PER_ITEM of them a second nothing waits.
+ * Above, one small batch would follow close upon the other, and each costs a
+ * commit.
+ */
+static void
+batch_set_due(batch_t *batch)
+{
+    uint64_t pause = batch->count * BATCH_PER_ITEM;
+
+    batch->due = uv_hrtime() + (pause < batch->pause ? pause : batch->pause);
+}
+
+static void
+batch_on_timer(uv_timer_t *timer)
+{
+    batch_t *batch = timer->data;
+
+    if (batch->count == 0) {
+        batch_next(batch);
+    }
+}
+
+/* Whether it is too early for the next batch, which a timer sends then. */
+static int
+batch_early(batch_t *batch)
+{
+    uint64_t now;
+
+    if (batch->waiting.count == 0 || batch->waiting.count >= batch->max
+        || batch->alone.head != NULL)
+    {
+        return 0;
+    }
+
+    now = uv_hrtime();
+    if (now >= batch->due) {
+        return 0;
+    }
+
+    if (!uv_is_active((uv_handle_t *) &batch->timer)) {
+        uv_timer_start(&batch->timer, batch_on_timer,
+            (batch->due - now + BATCH_MS - 1) / BATCH_MS, 0);
+    }
+
+    return 1;
+}
+
+/*
  * Moves what is to be sent next to items; those nobody waits for go.  Those
  * whose batch failed need not try the short way.
  */
@@ -244,6 +296,7 @@ batch_gather(batch_t *batch)
     }
 
     if (batch->count > 0) {
+        batch_set_due(batch);
         batch->batches++;
         batch->items_sent += batch->count;
         csc_metrics_observe(&batch->sizes, CSC_METRIC_PLAIN, batch->count);
@@ -281,7 +334,7 @@ batch_send(batch_t *batch)
 static void
 batch_next(batch_t *batch)
 {
-    if (batch->count == 0) {
+    if (batch->count == 0 && !batch_early(batch)) {
         batch_gather(batch);
     }
 
@@ -315,7 +368,7 @@ batch_add(batch_t *batch, batch_item_t *item)
     batch_push(&batch->waiting, item);
 
     /* requests arrive while the loop polls, and the check comes right after:
-       what arrived together is sent together, and nothing waits */
+       what arrived together is sent together */
     if (batch->count == 0) {
         uv_check_start(&batch->check, batch_on_check);
     }
@@ -323,13 +376,15 @@ batch_add(batch_t *batch, batch_item_t *item)
 
 int
 batch_init(batch_t *batch, uv_loop_t *loop, db_t *db, const batch_kind_t *kind,
-    uint64_t max)
+    uint64_t max, uint64_t pause)
 {
     memset(batch, 0, sizeof(*batch));
     batch->kind = kind;
     batch->db = db;
     batch->max = max;
+    batch->pause = pause * BATCH_MS;
     batch->check.data = batch;
+    batch->timer.data = batch;
     batch_queue_init(&batch->waiting);
     batch_queue_init(&batch->alone);
     batch->items = calloc((size_t) max, sizeof(*batch->items));
@@ -337,6 +392,7 @@ batch_init(batch_t *batch, uv_loop_t *loop, db_t *db, const batch_kind_t *kind,
 
     return batch->items != NULL && batch->chats != NULL
                    && uv_check_init(loop, &batch->check) == 0
+                   && uv_timer_init(loop, &batch->timer) == 0
                ? CSC_OK
                : CSC_ERROR;
 }
@@ -345,6 +401,7 @@ void
 batch_stop(batch_t *batch)
 {
     uv_close((uv_handle_t *) &batch->check, NULL);
+    uv_close((uv_handle_t *) &batch->timer, NULL);
 }
 
 void

@@ -1,7 +1,8 @@
 /*
  * Many small requests on their way to the database: messages, marks of what is
  * read, people who ask for their own account.  While one batch is there the
- * next gathers; all of a batch are one statement and one commit.
+ * next gathers, and where many come it goes on gathering for a few milliseconds;
+ * all of a batch are one statement and one commit.
  */
 
 #ifndef BATCH_H
@@ -64,6 +65,9 @@ typedef struct batch_s {
     const batch_kind_t *way; /* that the batch just now takes */
     db_t *db;
     uint64_t max;
+    uint64_t pause;   /* that there is at most between the starts of two, ns */
+    uint64_t due;     /* when the next one may go, ns */
+    uv_timer_t timer; /* until then */
     uv_check_t check; /* end of the loop's turn: what it read is a batch */
     batch_queue_t waiting;
     batch_queue_t alone;  /* their batch failed: one by one */
@@ -80,8 +84,12 @@ typedef struct batch_s {
     csc_histogram_t times; /* from the receipt of an item to its result, us */
 } batch_t;
 
+/*
+ * A batch has max items at most.  Where many come, up to pause ms lie between
+ * the starts of two; 0: nothing waits but for the batch before it.
+ */
 int batch_init(batch_t *batch, uv_loop_t *loop, db_t *db,
-    const batch_kind_t *kind, uint64_t max);
+    const batch_kind_t *kind, uint64_t max, uint64_t pause);
 
 /* How long, in ms, the next item has been waiting; 0 where there is none. */
 uint64_t batch_waited(const batch_t *batch);

@@ -25,6 +25,7 @@ typedef struct {
     uint64_t max_queue_size;     /* bytes of these */
     uint64_t redis_buffer;       /* bytes that wait for Redis */
     uint64_t max_batch;          /* messages in a statement */
+    uint64_t batch_pause;        /* ms between two batches, at most */
     uint64_t max_wait;           /* ms that messages wait for their turn */
     uint64_t password_queue;     /* password jobs waiting or running */
     uint64_t password_processes; /* that hash; 0: one per processor */

@@ -246,13 +246,15 @@ service_init(service_t *service, const redis_address_t *address)
                           &service->bus, &service->db, ops)
                           == CSC_OK
                    && batch_init(&service->messages, loop, &service->db,
-                          &batch_store, service->config->max_batch)
+                          &batch_store, service->config->max_batch,
+                          service->config->batch_pause)
                           == CSC_OK
                    && batch_init(&service->marks, loop, &service->db,
-                          &batch_marks, service->config->max_batch)
+                          &batch_marks, service->config->max_batch,
+                          service->config->batch_pause)
                           == CSC_OK
                    && batch_init(&service->users, loop, &service->db,
-                          &batch_users, service->config->max_batch)
+                          &batch_users, service->config->max_batch, 0)
                           == CSC_OK
                    && passwords_init(&service->passwords, loop,
                           service->config->password_queue,
