@@ -103,6 +103,7 @@ for my $file (
     'usr/share/cs-chat/web/widget.js',
     'usr/share/cs-chat/web/client/cs-chat.js',
     'usr/share/cs-chat/web/client/agent.js',
+    'usr/share/cs-chat/web/dist/cs-chat.global.min.js',
     'usr/share/cs-chat/web-headers.conf',
     'usr/share/doc/cs-chat/examples/nginx.conf.example',
     'usr/share/doc/cs-chat/examples/grafana-dashboard.json',
