@@ -1,3 +1,4 @@
+#include <endian.h>
 #include <string.h>
 
 #include "../common/csc_json.h"
@@ -62,19 +63,15 @@ view_length(const view_row_t *row, int column)
 static int64_t
 view_int(const view_row_t *row, int column)
 {
-    const unsigned char *value = view_value(row, column);
-    uint64_t number = 0;
-    int i;
+    uint64_t number;
 
     if (view_is_null(row, column)) {
         return 0;
     }
 
-    for (i = 0; i < 8; i++) {
-        number = number << 8 | value[i];
-    }
+    memcpy(&number, view_value(row, column), sizeof(number));
 
-    return (int64_t) number;
+    return (int64_t) be64toh(number);
 }
 
 /* Not below 0. */
@@ -158,17 +155,14 @@ view_bool(unsigned char *p, int value)
     return value ? view_literal(p, "true") : view_literal(p, "false");
 }
 
+/* Two digits. */
 static unsigned char *
-view_digits(unsigned char *p, unsigned number, int digits)
+view_pair(unsigned char *p, unsigned number)
 {
-    int i;
+    p[0] = (unsigned char) ('0' + number / 10);
+    p[1] = (unsigned char) ('0' + number % 10);
 
-    for (i = digits; i > 0; i--) {
-        p[i - 1] = (unsigned char) ('0' + number % 10);
-        number /= 10;
-    }
-
-    return p + digits;
+    return p + 2;
 }
 
 /*
@@ -179,7 +173,7 @@ static unsigned char *
 view_time(unsigned char *p, const view_row_t *row, int column)
 {
     int64_t time = view_int(row, column), days, era, day, year;
-    unsigned month;
+    unsigned month, seconds, micros;
 
     /* the years 1 to 9999 */
     if (view_is_null(row, column) || time < -730119 * VIEW_DAY
@@ -190,6 +184,8 @@ view_time(unsigned char *p, const view_row_t *row, int column)
 
     days = (time + 730119 * VIEW_DAY) / VIEW_DAY; /* since 0001-01-01 */
     time -= (days - 730119) * VIEW_DAY;
+    seconds = (unsigned) (time / 1000000);
+    micros = (unsigned) (time % 1000000);
 
     /* of years that begin with March, from that of the year 0 on */
     days += 306;
@@ -203,19 +199,22 @@ view_time(unsigned char *p, const view_row_t *row, int column)
     month = month < 10 ? month + 3 : month - 9;
 
     *p++ = '"';
-    p = view_digits(p, (unsigned) year, 4);
+    p = view_pair(p, (unsigned) year / 100);
+    p = view_pair(p, (unsigned) year % 100);
     *p++ = '-';
-    p = view_digits(p, month, 2);
+    p = view_pair(p, month);
     *p++ = '-';
-    p = view_digits(p, (unsigned) day + 1, 2);
+    p = view_pair(p, (unsigned) day + 1);
     *p++ = 'T';
-    p = view_digits(p, (unsigned) (time / 3600000000LL), 2);
+    p = view_pair(p, seconds / 3600);
     *p++ = ':';
-    p = view_digits(p, (unsigned) (time / 60000000 % 60), 2);
+    p = view_pair(p, seconds / 60 % 60);
     *p++ = ':';
-    p = view_digits(p, (unsigned) (time / 1000000 % 60), 2);
+    p = view_pair(p, seconds % 60);
     *p++ = '.';
-    p = view_digits(p, (unsigned) (time % 1000000), 6);
+    p = view_pair(p, micros / 10000);
+    p = view_pair(p, micros / 100 % 100);
+    p = view_pair(p, micros % 100);
     *p++ = 'Z';
     *p++ = '"';
 
@@ -399,6 +398,13 @@ view_user_max(const view_row_t *person)
            + view_text_max(person, CHATS_AVATAR);
 }
 
+/* Where in the list a person was written last; row -1: nowhere. */
+typedef struct {
+    int row;
+    size_t at;
+    size_t len;
+} view_written_t;
+
 /* The person as the sender of a message, or with all that lists show. */
 static unsigned char *
 view_user(unsigned char *p, const view_row_t *person, int all)
@@ -435,11 +441,43 @@ view_user(unsigned char *p, const view_row_t *person, int all)
     return view_literal(p, "}");
 }
 
+/*
+ * The person with all that lists show.  Of one chat and the next, one side is
+ * most often the same person.
+ */
+static unsigned char *
+view_user_again(unsigned char *p, const buffer_t *out, const view_row_t *person,
+    view_written_t *last)
+{
+    unsigned char *start = p;
+
+    if (person->row >= 0 && person->row == last->row) {
+        memcpy(p, out->data + last->at, last->len);
+        return p + last->len;
+    }
+
+    p = view_user(p, person, 1);
+
+    last->row = person->row;
+    last->at = (size_t) (start - out->data);
+    last->len = (size_t) (p - start);
+
+    return p;
+}
+
 /* --- chats --- */
+
+/* The two sides of a chat. */
+typedef struct {
+    view_row_t customer;
+    view_row_t agent;
+    view_written_t last_customer;
+    view_written_t last_agent;
+} view_sides_t;
 
 static unsigned char *
 view_last_message(unsigned char *p, const view_row_t *row, csc_str_t chat,
-    const view_row_t *customer, const view_row_t *agent)
+    const view_sides_t *sides)
 {
     if (view_is_null(row, CHATS_MESSAGE + MESSAGE_ID)) {
         return view_literal(p, "null");
@@ -451,28 +489,28 @@ view_last_message(unsigned char *p, const view_row_t *row, csc_str_t chat,
         p = view_json(p, row, CHATS_MESSAGE + MESSAGE_SENDER_JSON);
     } else if (view_same(
                    row, CHATS_MESSAGE + MESSAGE_SENDER, row, CHATS_CUSTOMER)) {
-        p = view_user(p, customer, 0);
+        p = view_user(p, &sides->customer, 0);
     } else {
-        p = view_user(p, agent, 0);
+        p = view_user(p, &sides->agent, 0);
     }
 
     return view_literal(p, "}");
 }
 
 static size_t
-view_chat_max(
-    const view_row_t *row, const view_row_t *customer, const view_row_t *agent)
+view_chat_max(const view_row_t *row, const view_sides_t *sides)
 {
     /* the last message's sender is one of them, or has an object of its own */
     return VIEW_CHAT_MAX + view_text_max(row, CHATS_STATUS)
-           + 2 * view_user_max(customer) + 2 * view_user_max(agent)
+           + 2 * view_user_max(&sides->customer)
+           + 2 * view_user_max(&sides->agent)
            + view_message_max(row, CHATS_MESSAGE)
            + view_length(row, CHATS_MESSAGE + MESSAGE_SENDER_JSON);
 }
 
 static unsigned char *
-view_chat(unsigned char *p, const view_row_t *row, const view_row_t *customer,
-    const view_row_t *agent)
+view_chat(unsigned char *p, const buffer_t *out, const view_row_t *row,
+    view_sides_t *sides)
 {
     int64_t last = view_int(row, CHATS_LAST_SEQ);
     int64_t read = view_int(row, CHATS_READ_SEQ);
@@ -499,11 +537,11 @@ view_chat(unsigned char *p, const view_row_t *row, const view_row_t *customer,
     p = view_literal(p, ",\"unreadCount\":");
     p = view_number(p, last > read ? last - read : 0);
     p = view_literal(p, ",\"customer\":");
-    p = view_user(p, customer, 1);
+    p = view_user_again(p, out, &sides->customer, &sides->last_customer);
     p = view_literal(p, ",\"agent\":");
-    p = view_user(p, agent, 1);
+    p = view_user_again(p, out, &sides->agent, &sides->last_agent);
     p = view_literal(p, ",\"lastMessage\":");
-    p = view_last_message(p, row, chat, customer, agent);
+    p = view_last_message(p, row, chat, sides);
 
     return view_literal(p, "}");
 }
@@ -512,15 +550,18 @@ void
 view_chats(buffer_t *out, const PGresult *result)
 {
     view_row_t row = { result, 0, view_people(result, CHATS_ID) };
-    view_row_t customer, agent;
+    view_sides_t sides;
     unsigned char *p;
+
+    sides.last_customer.row = -1;
+    sides.last_agent.row = -1;
 
     buffer_append(out, "[", 1);
 
     for (row.row = row.people; row.row < PQntuples(result); row.row++) {
-        customer = view_person(&row, CHATS_CUSTOMER);
-        agent = view_person(&row, CHATS_AGENT);
-        p = buffer_reserve(out, view_chat_max(&row, &customer, &agent));
+        sides.customer = view_person(&row, CHATS_CUSTOMER);
+        sides.agent = view_person(&row, CHATS_AGENT);
+        p = buffer_reserve(out, view_chat_max(&row, &sides));
         if (p == NULL) {
             return;
         }
@@ -528,7 +569,7 @@ view_chats(buffer_t *out, const PGresult *result)
         if (row.row > row.people) {
             *p++ = ',';
         }
-        p = view_chat(p, &row, &customer, &agent);
+        p = view_chat(p, out, &row, &sides);
         out->used = (size_t) (p - out->data);
     }
 
