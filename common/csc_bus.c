@@ -309,17 +309,19 @@ csc_bus_printable(csc_str_t text, unsigned first)
     size_t i;
     uint64_t word, wrong;
 
+    wrong = 0;
+
     for (i = 0; i + sizeof(word) <= text.len; i += sizeof(word)) {
         memcpy(&word, text.data + i, sizeof(word));
 
         /* the top bit of a byte that is below the first, or above 0x7e */
 
-        wrong = (word - CSC_BUS_BYTES * first) & ~word;
+        wrong |= (word - CSC_BUS_BYTES * first) & ~word;
         wrong |= (word + CSC_BUS_BYTES * (0x7f - 0x7e)) | word;
+    }
 
-        if (wrong & (CSC_BUS_BYTES * 0x80)) {
-            return 0;
-        }
+    if (wrong & (CSC_BUS_BYTES * 0x80)) {
+        return 0;
     }
 
     for (; i < text.len; i++) {

@@ -21,7 +21,7 @@ static void ngx_http_cs_chat_hub_token(ngx_http_cs_chat_session_t *session);
 static void ngx_http_cs_chat_hub_counted(
     csc_bus_message_t *event, ngx_uint_t deliveries);
 static ngx_int_t ngx_http_cs_chat_hub_pass(csc_bus_message_t *event,
-    ngx_uint_t chats, ngx_http_cs_chat_frame_t **frame);
+    csc_str_t *topics, ngx_uint_t chats, ngx_http_cs_chat_frame_t **frame);
 static ngx_http_cs_chat_frame_t *ngx_http_cs_chat_hub_frame(
     csc_bus_message_t *event);
 static void ngx_http_cs_chat_hub_deliver(ngx_http_cs_chat_topic_t *topic,
@@ -161,9 +161,11 @@ ngx_http_cs_chat_hub_sockets(
 void
 ngx_http_cs_chat_hub_event(csc_bus_message_t *event)
 {
+    csc_str_t topics;
     ngx_http_cs_chat_frame_t *frame;
 
     frame = NULL;
+    topics = event->topics;
     hub.event++;
 
     if (event->seq && event->chat.len) {
@@ -175,8 +177,8 @@ ngx_http_cs_chat_hub_event(csc_bus_message_t *event)
      * under way holds nothing back.
      */
 
-    if (ngx_http_cs_chat_hub_pass(event, 0, &frame) != NGX_OK
-        || ngx_http_cs_chat_hub_pass(event, 1, &frame) != NGX_OK)
+    if (ngx_http_cs_chat_hub_pass(event, &topics, 0, &frame) != NGX_OK
+        || ngx_http_cs_chat_hub_pass(event, &topics, 1, &frame) != NGX_OK)
     {
         ngx_http_cs_chat_hub_resync("out of memory");
     }
@@ -219,32 +221,38 @@ ngx_http_cs_chat_hub_counted(csc_bus_message_t *event, ngx_uint_t deliveries)
 }
 
 
-/* Delivers to the topics of users and roles, or to those of chats. */
+/*
+ * Delivers to those of the topics that are of users and roles, or to those that
+ * are of chats.  Leaves in topics what comes from the first chat on that was
+ * left out.  Most events are for sockets of other processes: nobody here
+ * follows any of their topics.
+ */
 
 static ngx_int_t
-ngx_http_cs_chat_hub_pass(csc_bus_message_t *event, ngx_uint_t chats,
-    ngx_http_cs_chat_frame_t **frame)
+ngx_http_cs_chat_hub_pass(csc_bus_message_t *event, csc_str_t *topics,
+    ngx_uint_t chats, ngx_http_cs_chat_frame_t **frame)
 {
-    csc_str_t topics, name;
-    ngx_uint_t chat;
+    csc_str_t rest, name;
     ngx_http_cs_chat_topic_t *topic;
 
-    topics = event->topics;
+    rest = *topics;
+    topics->len = 0;
 
-    while (csc_bus_next(&topics, &name) == CSC_OK) {
-        chat = name.len > 5 && ngx_memcmp(name.data, "chat:", 5) == 0;
-
-        if (chat != chats) {
-            continue;
-        }
-
-        topic = ngx_http_cs_chat_topic_find((u_char *) name.data, name.len);
+    while (csc_bus_next(&rest, &name) == CSC_OK) {
+        topic = ngx_http_cs_chat_topic_find(name);
 
         if (topic == NULL) {
             continue;
         }
 
-        /* most events are for sockets of other processes */
+        if (topic->chat != chats) {
+            if (topic->chat && topics->len == 0) {
+                topics->data = name.data;
+                topics->len = rest.data + rest.len - name.data;
+            }
+
+            continue;
+        }
 
         if (*frame == NULL) {
             *frame = ngx_http_cs_chat_hub_frame(event);
@@ -387,7 +395,7 @@ ngx_http_cs_chat_hub_in(ngx_http_cs_chat_session_t *session, csc_str_t topics)
     ngx_http_cs_chat_topic_t *topic;
 
     while (csc_bus_next(&topics, &name) == CSC_OK) {
-        topic = ngx_http_cs_chat_topic_find((u_char *) name.data, name.len);
+        topic = ngx_http_cs_chat_topic_find(name);
 
         if (topic == NULL) {
             continue;

@@ -9,6 +9,9 @@
 #define FIRST_DELAY 50       /* ms before the second attempt */
 #define LONGEST_DELAY 2000   /* ms */
 
+#define PUBLISH "*3" CRLF "$7" CRLF "PUBLISH" CRLF
+#define BULK (sizeof("$" CRLF CRLF) - 1 + NGX_SIZE_T_LEN) /* beside its text */
+
 
 static void ngx_http_cs_chat_link_connect(ngx_http_cs_chat_link_t *link);
 static void ngx_http_cs_chat_link_resolved(void *data);
@@ -20,6 +23,7 @@ static void ngx_http_cs_chat_link_hello(
     redisAsyncContext *context, void *reply, void *last);
 static void ngx_http_cs_chat_link_role(
     redisAsyncContext *context, void *reply, void *data);
+static u_char *ngx_http_cs_chat_link_bulk(u_char *p, csc_str_t text);
 static void ngx_http_cs_chat_link_timer(ngx_event_t *ev);
 static void ngx_http_cs_chat_link_broken(ngx_event_t *ev);
 static void ngx_http_cs_chat_link_drop(ngx_http_cs_chat_link_t *link);
@@ -249,23 +253,51 @@ ngx_http_cs_chat_link_role(redisAsyncContext *context, void *reply, void *data)
 }
 
 
+/* What hiredis would write for its arguments, without its pieces of memory. */
+
 int
 ngx_http_cs_chat_link_publish(ngx_http_cs_chat_link_t *link,
-    redisCallbackFn *callback, void *data, const char **argv,
-    const size_t *lens)
+    redisCallbackFn *callback, void *data, csc_str_t channel, csc_str_t message)
 {
     int rc;
+    u_char *command, *p;
     ngx_uint_t patient;
+
+    command = ngx_alloc(
+        sizeof(PUBLISH) - 1 + 2 * BULK + channel.len + message.len, &link->log);
+
+    if (command == NULL) {
+        return REDIS_ERR;
+    }
+
+    p = ngx_cpymem(command, PUBLISH, sizeof(PUBLISH) - 1);
+    p = ngx_http_cs_chat_link_bulk(p, channel);
+    p = ngx_http_cs_chat_link_bulk(p, message);
 
     patient = link->patient || link->context->replies.head == NULL;
 
-    rc = redisAsyncCommandArgv(link->context, callback, data, 3, argv, lens);
+    rc = redisAsyncFormattedCommand(
+        link->context, callback, data, (char *) command, p - command);
+
+    ngx_free(command);
 
     /* any other command ends patience when it is queued */
 
     link->patient = patient;
 
     return rc;
+}
+
+
+/* A text as Redis takes it, behind its length. */
+
+static u_char *
+ngx_http_cs_chat_link_bulk(u_char *p, csc_str_t text)
+{
+    p = ngx_sprintf(p, "$%uz" CRLF, text.len);
+    p = ngx_cpymem(p, text.data, text.len);
+
+    return ngx_cpymem(p, CRLF, sizeof(CRLF) - 1);
 }
 
 

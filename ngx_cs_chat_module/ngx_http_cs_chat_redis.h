@@ -64,8 +64,8 @@ size_t ngx_http_cs_chat_link_backlog(ngx_http_cs_chat_link_t *link);
  * others', unless the answer to another command is awaited.
  */
 int ngx_http_cs_chat_link_publish(ngx_http_cs_chat_link_t *link,
-    redisCallbackFn *callback, void *data, const char **argv,
-    const size_t *lens);
+    redisCallbackFn *callback, void *data, csc_str_t channel,
+    csc_str_t message);
 
 /*
  * Asks Redis whether it takes commands; a connection to a replica, which does

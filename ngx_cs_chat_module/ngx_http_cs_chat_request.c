@@ -221,18 +221,15 @@ ngx_http_cs_chat_bus_publish(const char *channel, size_t channel_len,
     u_char *bytes, size_t len, redisCallbackFn *callback, void *data)
 {
     int rc;
-    size_t lens[3];
-    const char *argv[3];
+    csc_str_t to, message;
 
-    argv[0] = "PUBLISH";
-    lens[0] = sizeof("PUBLISH") - 1;
-    argv[1] = channel;
-    lens[1] = channel_len;
-    argv[2] = (const char *) bytes;
-    lens[2] = len;
+    to.data = (u_char *) channel;
+    to.len = channel_len;
+    message.data = bytes;
+    message.len = len;
 
     rc = ngx_http_cs_chat_link_publish(
-        &ngx_http_cs_chat_bus.commands, callback, data, argv, lens);
+        &ngx_http_cs_chat_bus.commands, callback, data, to, message);
 
     return (rc == REDIS_OK) ? NGX_OK : NGX_ERROR;
 }

@@ -1,20 +1,23 @@
 #include "ngx_http_cs_chat_topic.h"
 
 
+#define TABLE_SIZE 16384
+
+
 static size_t ngx_http_cs_chat_topic_name(
     u_char *buf, const char *kind, csc_str_t name);
-static ngx_http_cs_chat_topic_t *ngx_http_cs_chat_topic_get(
-    u_char *name, size_t len);
+static uint32_t ngx_http_cs_chat_topic_hash(csc_str_t name);
+static ngx_http_cs_chat_topic_t *ngx_http_cs_chat_topic_get(csc_str_t name);
 
 
-static ngx_rbtree_t topics;
-static ngx_rbtree_node_t sentinel;
+/* Each event is looked for by all its topics, mostly in vain. */
+static ngx_http_cs_chat_topic_t *table[TABLE_SIZE];
 
 
 void
 ngx_http_cs_chat_topics_init(void)
 {
-    ngx_rbtree_init(&topics, &sentinel, ngx_str_rbtree_insert_value);
+    ngx_memzero(table, sizeof(table));
 }
 
 
@@ -37,58 +40,73 @@ ngx_http_cs_chat_topic_name(u_char *buf, const char *kind, csc_str_t name)
 }
 
 
-ngx_http_cs_chat_topic_t *
-ngx_http_cs_chat_topic_find(u_char *name, size_t len)
+static uint32_t
+ngx_http_cs_chat_topic_hash(csc_str_t name)
 {
-    ngx_str_t str;
-    ngx_str_node_t *sn;
+    return ngx_murmur_hash2((u_char *) name.data, name.len);
+}
 
-    str.len = len;
-    str.data = name;
 
-    sn = ngx_str_rbtree_lookup(&topics, &str, ngx_murmur_hash2(name, len));
+ngx_http_cs_chat_topic_t *
+ngx_http_cs_chat_topic_find(csc_str_t name)
+{
+    uint32_t hash;
+    ngx_http_cs_chat_topic_t *topic;
 
-    return (ngx_http_cs_chat_topic_t *) sn;
+    hash = ngx_http_cs_chat_topic_hash(name);
+    topic = table[hash % TABLE_SIZE];
+
+    while (topic != NULL
+           && (topic->hash != hash || topic->len != name.len
+               || ngx_memcmp(topic->name, name.data, name.len) != 0))
+    {
+        topic = topic->next;
+    }
+
+    return topic;
 }
 
 
 ngx_http_cs_chat_topic_t *
 ngx_http_cs_chat_topic_named(const char *kind, csc_str_t name)
 {
-    size_t len;
+    csc_str_t topic;
     u_char buf[NGX_HTTP_CS_CHAT_MAX_TOPIC];
 
-    len = ngx_http_cs_chat_topic_name(buf, kind, name);
+    topic.data = buf;
+    topic.len = ngx_http_cs_chat_topic_name(buf, kind, name);
 
-    return len ? ngx_http_cs_chat_topic_find(buf, len) : NULL;
+    return topic.len ? ngx_http_cs_chat_topic_find(topic) : NULL;
 }
 
 
 static ngx_http_cs_chat_topic_t *
-ngx_http_cs_chat_topic_get(u_char *name, size_t len)
+ngx_http_cs_chat_topic_get(csc_str_t name)
 {
-    ngx_http_cs_chat_topic_t *topic;
+    ngx_http_cs_chat_topic_t *topic, **place;
 
-    topic = ngx_http_cs_chat_topic_find(name, len);
+    topic = ngx_http_cs_chat_topic_find(name);
     if (topic != NULL) {
         return topic;
     }
 
     topic = ngx_alloc(
-        offsetof(ngx_http_cs_chat_topic_t, name) + len, ngx_cycle->log);
+        offsetof(ngx_http_cs_chat_topic_t, name) + name.len, ngx_cycle->log);
     if (topic == NULL) {
         return NULL;
     }
 
-    ngx_memcpy(topic->name, name, len);
-    topic->sn.str.len = len;
-    topic->sn.str.data = topic->name;
-    topic->sn.node.key = ngx_murmur_hash2(name, len);
+    ngx_memcpy(topic->name, name.data, name.len);
+    topic->len = name.len;
+    topic->hash = ngx_http_cs_chat_topic_hash(name);
+    topic->chat = ngx_strncmp(topic->name, "chat:", 5) == 0;
     topic->count = 0;
     topic->answered = 0;
     ngx_queue_init(&topic->follows);
 
-    ngx_rbtree_insert(&topics, &topic->sn.node);
+    place = &table[topic->hash % TABLE_SIZE];
+    topic->next = *place;
+    *place = topic;
 
     return topic;
 }
@@ -99,15 +117,17 @@ ngx_http_cs_chat_topic_follow(ngx_http_cs_chat_follow_t *follow,
     struct ngx_http_cs_chat_session_s *session, const char *kind,
     csc_str_t name)
 {
-    size_t len;
+    csc_str_t topic;
     u_char buf[NGX_HTTP_CS_CHAT_MAX_TOPIC];
 
-    len = ngx_http_cs_chat_topic_name(buf, kind, name);
-    if (len == 0) {
+    topic.data = buf;
+    topic.len = ngx_http_cs_chat_topic_name(buf, kind, name);
+
+    if (topic.len == 0) {
         return NGX_ERROR;
     }
 
-    follow->topic = ngx_http_cs_chat_topic_get(buf, len);
+    follow->topic = ngx_http_cs_chat_topic_get(topic);
     if (follow->topic == NULL) {
         return NGX_ERROR;
     }
@@ -140,10 +160,20 @@ ngx_http_cs_chat_topic_unfollow(ngx_http_cs_chat_follow_t *follow)
 void
 ngx_http_cs_chat_topic_drop(ngx_http_cs_chat_topic_t *topic)
 {
-    if (--topic->count == 0) {
-        ngx_rbtree_delete(&topics, &topic->sn.node);
-        ngx_free(topic);
+    ngx_http_cs_chat_topic_t **place;
+
+    if (--topic->count) {
+        return;
     }
+
+    place = &table[topic->hash % TABLE_SIZE];
+
+    while (*place != topic) {
+        place = &(*place)->next;
+    }
+
+    *place = topic->next;
+    ngx_free(topic);
 }
 
 
@@ -163,26 +193,20 @@ ngx_http_cs_chat_topic_each(const char *kind, ngx_http_cs_chat_topic_pt visit)
 {
     size_t len;
     csc_str_t name;
-    ngx_rbtree_node_t *node;
+    ngx_uint_t i;
     ngx_http_cs_chat_topic_t *topic;
 
-    if (topics.root == &sentinel) {
-        return;
-    }
-
     len = ngx_strlen(kind);
-    node = ngx_rbtree_min(topics.root, &sentinel);
 
-    for (; node != NULL; node = ngx_rbtree_next(&topics, node)) {
-        topic = (ngx_http_cs_chat_topic_t *) node;
-
-        if (topic->sn.str.len > len + 1
-            && ngx_strncmp(topic->name, kind, len) == 0
-            && topic->name[len] == ':')
-        {
-            name.data = topic->name + len + 1;
-            name.len = topic->sn.str.len - len - 1;
-            visit(name, &topic->follows);
+    for (i = 0; i < TABLE_SIZE; i++) {
+        for (topic = table[i]; topic != NULL; topic = topic->next) {
+            if (topic->len > len + 1 && ngx_strncmp(topic->name, kind, len) == 0
+                && topic->name[len] == ':')
+            {
+                name.data = topic->name + len + 1;
+                name.len = topic->len - len - 1;
+                visit(name, &topic->follows);
+            }
         }
     }
 }

@@ -19,11 +19,14 @@ struct ngx_http_cs_chat_session_s; /* ngx_http_cs_chat_ws.h */
 
 
 /* It is there while it is followed. */
-typedef struct {
-    ngx_str_node_t sn; /* str.data is the name below */
+typedef struct ngx_http_cs_chat_topic_s {
+    struct ngx_http_cs_chat_topic_s *next; /* of the same place */
+    uint32_t hash;                         /* of the name */
+    ngx_uint_t chat;                       /* 1: it is a chat's */
     ngx_queue_t follows;
     ngx_uint_t count;
     uint64_t answered; /* no join's answer went beyond this message */
+    size_t len;
     u_char name[NGX_HTTP_CS_CHAT_MAX_TOPIC];
 } ngx_http_cs_chat_topic_t;
 
@@ -44,7 +47,7 @@ typedef struct {
 void ngx_http_cs_chat_topics_init(void);
 
 /* A topic by its whole name, or as kind:name; NULL where nobody follows it. */
-ngx_http_cs_chat_topic_t *ngx_http_cs_chat_topic_find(u_char *name, size_t len);
+ngx_http_cs_chat_topic_t *ngx_http_cs_chat_topic_find(csc_str_t name);
 ngx_http_cs_chat_topic_t *ngx_http_cs_chat_topic_named(
     const char *kind, csc_str_t name);
 
