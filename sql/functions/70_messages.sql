@@ -42,7 +42,9 @@ $$;
 -- of its last message, from which those of the others follow.
 --
 -- Planned once a session, with the settings that the worker's sessions have
--- anyway: to set and to reset them here would cost as much as a message.
+-- anyway: to set and to reset them here would cost as much as a message.  The
+-- limit cuts off nothing: it lets the planner expect few chats, and look each of
+-- them up where it would walk through all, of some dozens, for each.
 CREATE OR REPLACE FUNCTION cs_chat.messages_store(
     p_chats UUID[], p_stops INT[], p_writers UUID[], p_others UUID[],
     p_behind INT[], p_ids UUID[], p_places INT[], p_by_other BOOLEAN[],
@@ -76,9 +78,12 @@ BEGIN
                        i.stop - coalesce(p_stops[i.place - 1], 0) AS count,
                        u.name, u.role, u.avatar, o.name AS other_name,
                        o.role AS other_role, o.avatar AS other_avatar
-                  FROM unnest(p_chats, p_stops, p_writers, p_others, p_behind)
-                       WITH ORDINALITY
-                       AS i (id, stop, writer, other, behind, place)
+                  FROM (SELECT a.*
+                          FROM unnest(p_chats, p_stops, p_writers, p_others,
+                                      p_behind)
+                               WITH ORDINALITY
+                               AS a (id, stop, writer, other, behind, place)
+                         LIMIT cardinality(p_chats)) i
                   JOIN public.users u ON u.id = i.writer
                   LEFT JOIN public.users o ON o.id = i.other) w
          WHERE n.id = w.id AND coalesce(n.status, 'active') = 'active'
