@@ -1,7 +1,8 @@
 /*
- * JSON: a reader that takes named fields out of an object, and a writer, which
- * is a thin layer over yajl.  The reader is as strict as RFC 8259, and refuses
- * "\u0000", lone surrogates and unlimited depth too.
+ * JSON: a reader that takes named fields out of an object, and a writer.
+ * Both are thin layers over yajl, which does the parsing and the escaping;
+ * the reader refuses what yajl lets pass: invalid UTF-8, "\u0000", a lone
+ * surrogate, white space that is not JSON's, unlimited depth.
  */
 
 #ifndef CSC_JSON_H

@@ -1,7 +1,6 @@
 /* The JSON writer: yajl's generator over a buffer that grows. */
 
 #include "csc_json.h"
-#include "csc_json_string.h"
 #include "csc_utf8.h"
 
 #include <stdlib.h>
@@ -28,6 +27,34 @@ static void csc_json_end_value(csc_json_writer_t *w, yajl_gen_status status);
 static void csc_json_open(csc_json_writer_t *w, char bracket);
 static void csc_json_close(csc_json_writer_t *w, char bracket);
 static void csc_json_print(void *ctx, const char *text, size_t len);
+
+
+/*
+ * How many bytes from p on stand for themselves, at least: whole groups of
+ * eight.  The tests are those for a zero byte and for a byte below 0x20; what
+ * they take for one beside it only ends the run early.
+ */
+static size_t
+csc_json_plain(const unsigned char *p, const unsigned char *end)
+{
+    uint64_t ones = 0x0101010101010101, group, quotes, slashes, low;
+    const unsigned char *from = p;
+
+    for (; end - p >= 8; p += 8) {
+        memcpy(&group, p, 8);
+        quotes = group ^ (ones * '"');
+        slashes = group ^ (ones * '\\');
+        low = (group - ones * 0x20) & ~group;
+        low |= (quotes - ones) & ~quotes;
+        low |= (slashes - ones) & ~slashes;
+
+        if (low & (ones * 0x80)) {
+            break;
+        }
+    }
+
+    return (size_t) (p - from);
+}
 
 
 static unsigned char *

@@ -7,7 +7,6 @@ CSC_SOURCES := \
 	common/csc_error.c \
 	common/csc_json.c \
 	common/csc_json_array.c \
-	common/csc_json_string.c \
 	common/csc_json_writer.c \
 	common/csc_metrics.c \
 	common/csc_metrics_page.c \

@@ -478,7 +478,7 @@ check_refused(csc_str_t text, const char *why)
 }
 
 
-/* What other parsers let pass. */
+/* What yajl would let pass. */
 static void
 test_refused_texts(void **state)
 {
