@@ -52,7 +52,11 @@ sub run {
         my $peer = $class->new(@arguments);
         $name{$key} = $peer->name;
         CSChat::Bench::say_line('measuring ', $peer->name);
-        measure($bench, $key, $peer);
+        # one that fails is left with what it has shown so far
+        if (!eval { measure($bench, $key, $peer); 1 }) {
+            die $@ if $@ =~ /^stopped by SIG/;
+            CSChat::Bench::say_line($peer->name, " failed: $@");
+        }
         $peer->end;
     }
 
