@@ -1,5 +1,6 @@
 #include "ngx_http_cs_chat_redis.h"
 #include "ngx_http_cs_chat_redis_event.h"
+#include "ngx_http_cs_chat_redis_reply.h"
 #include "ngx_http_cs_chat_redis_tls.h"
 
 #include <hiredis/sds.h>
@@ -107,6 +108,8 @@ ngx_http_cs_chat_link_resolved(void *data)
         ngx_http_cs_chat_link_drop(link);
         return;
     }
+
+    ngx_http_cs_chat_link_replies(link);
 
     (void) redisAsyncSetConnectCallback(
         link->context, ngx_http_cs_chat_link_connected);
@@ -456,6 +459,7 @@ ngx_http_cs_chat_link_close(ngx_http_cs_chat_link_t *link)
     }
 
     ngx_http_cs_chat_link_drop(link);
+    ngx_http_cs_chat_link_replies_end(link);
     ngx_http_cs_chat_where_cancel(&link->query);
 
     if (link->timer.timer_set) {

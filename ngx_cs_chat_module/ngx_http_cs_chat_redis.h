@@ -33,10 +33,11 @@ struct ngx_http_cs_chat_link_s {
     ngx_http_cs_chat_address_t address; /* of the last attempt */
     redisAsyncContext *context;         /* NULL while there is no connection */
     ngx_connection_t *connection;
-    ngx_event_t timer;  /* connect timeout, or the next attempt */
-    ngx_event_t broken; /* posted: drop the connection */
-    ngx_event_t flush;  /* posted: write what is queued */
-    ngx_event_t look;   /* timer: read answers that could wait */
+    ngx_pool_t *replies; /* what the reply that is read lies in */
+    ngx_event_t timer;   /* connect timeout, or the next attempt */
+    ngx_event_t broken;  /* posted: drop the connection */
+    ngx_event_t flush;   /* posted: write what is queued */
+    ngx_event_t look;    /* timer: read answers that could wait */
     ngx_log_t log;
     ngx_msec_t delay;       /* before the next attempt */
     unsigned connected : 1; /* between on_connect and on_down */
