@@ -11,12 +11,16 @@ use CSChat::Server;
 use CSChat::Process qw(wait_until);
 use Test::More;
 
-my $crowd = 1000;
+my $crowd = 2000;
 my $server = CSChat::Server->new(
     only => [qw(redis postgres worker)],
     worker_env => {
         CS_CHAT_BATCH_PAUSE => '1s',
         CS_CHAT_MAX_BATCH => 2 * $crowd,
+        # the crowd may take a while to come
+        CS_CHAT_MAX_WAIT => '60s',
+        CS_CHAT_STATEMENT_TIMEOUT => '60s',
+        CS_CHAT_HANG_TIMEOUT => '60s',
     },
 );
 my $bus = CSChat::Bus->new($server, 'test');
@@ -78,7 +82,7 @@ is_deeply([map { $_->[0] } @batches], [1, $crowd, 1],
 is_deeply([map { @{$_}[2, 3] } @batches],
     [1, 1, 2, $crowd + 1, $crowd + 2, $crowd + 2], 'in order');
 # 0.2 s, less what passed until PostgreSQL began
-cmp_ok($batches[2][1] - $batches[1][1], '>', 0.1,
+cmp_ok($batches[2][1] - $batches[1][1], '>', 0.15,
     'the next one did not follow at once');
 
 $server->finish;

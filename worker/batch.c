@@ -5,7 +5,7 @@
 #include "op.h"
 #include "reply.h"
 
-#define BATCH_PER_ITEM 200000 /* ns that each holds the next batch off */
+#define BATCH_PER_ITEM 100000 /* ns that each holds the next batch off */
 #define BATCH_MS 1000000      /* ns */
 
 static void batch_next(batch_t *batch);
