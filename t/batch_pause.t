@@ -62,6 +62,16 @@ sub stored {
 my $holder = CSChat::Psql->new($server);
 $holder->run("BEGIN; SELECT FROM chats WHERE id = '$chat' FOR UPDATE");
 my $first = send_message('first');
+ok(
+    wait_until(
+        10,
+        sub {
+            $server->sql('SELECT count(*) FROM pg_stat_activity'
+                    . " WHERE wait_event_type = 'Lock'");
+        }
+    ),
+    'the first waits'
+);
 my @crowd = map { send_message("crowd $_") } 1 .. $crowd;
 $bus->ask("op=users.me $user", shard => $id{customer1});
 $holder->run('COMMIT');
