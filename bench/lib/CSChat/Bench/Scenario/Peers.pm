@@ -81,7 +81,7 @@ sub run {
 sub measure {
     my ($bench, $key, $peer) = @_;
     my $load = $bench->load;
-    my $seconds = $bench->quick ? 2 : 3;
+    my $seconds = 2;
 
     my $idle = $load->once($peer, 'idle', '--tokens', $peer->file('users'),
         '--connections',
