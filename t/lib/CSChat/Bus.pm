@@ -11,6 +11,8 @@ package CSChat::Bus;
 use strict;
 use warnings;
 
+use CSChat::Server;  # which finds scripts/lib
+use CSChat::Process qw(wait_until);
 use Time::HiRes qw(time);
 
 sub new {
@@ -76,6 +78,20 @@ sub ask {
     my ($self, $fields, %o) = @_;
 
     return $self->reply($self->request($fields, %o), $o{seconds});
+}
+
+# A chat that a customer opens, as soon as a worker serves: its id.
+sub new_chat {
+    my ($self, $customer) = @_;
+
+    return wait_until(
+        20,
+        sub {
+            my $reply = $self->ask("op=chats.create user=$customer role=customer",
+                shard => $customer, seconds => 1, body => '{}');
+            return $reply && $reply->{body} =~ /"id":"([^"]+)"/ ? $1 : undef;
+        }
+    );
 }
 
 # The next event with these fields.
