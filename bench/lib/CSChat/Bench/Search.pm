@@ -35,7 +35,7 @@ sub highest {
             my $kept = kept($run, $o{limit});
             push @tried, {rate => $rate, kept => $kept, run => $run};
             return 1 if $kept;
-            sleep 1;
+            sleep 0.3;
         }
         return 0;
     };

@@ -20,7 +20,7 @@ sub run {
         $product->restart_nginx;
         push @runs, $bench->load->once($product, 'idle', '--tokens',
             $product->file('users'), '--connections', $sockets, '--seconds',
-            $bench->quick ? 2 : 5);
+            $bench->quick ? 2 : 4);
         sleep 1;
     }
 
