@@ -35,18 +35,30 @@ buffer_reserve(buffer_t *buffer, size_t len)
     return buffer->data + buffer->used;
 }
 
-void
-buffer_append_number(buffer_t *buffer, uint64_t number)
+unsigned char *
+buffer_digits(unsigned char *out, uint64_t number)
 {
-    char digits[20]; /* of the largest */
+    unsigned char digits[BUFFER_DIGITS];
     size_t first = sizeof(digits);
 
     do {
-        digits[--first] = (char) ('0' + number % 10);
+        digits[--first] = (unsigned char) ('0' + number % 10);
         number /= 10;
     } while (number > 0);
 
-    buffer_append(buffer, digits + first, sizeof(digits) - first);
+    memcpy(out, digits + first, sizeof(digits) - first);
+
+    return out + sizeof(digits) - first;
+}
+
+void
+buffer_append_number(buffer_t *buffer, uint64_t number)
+{
+    unsigned char *out = buffer_reserve(buffer, BUFFER_DIGITS);
+
+    if (out != NULL) {
+        buffer->used = (size_t) (buffer_digits(out, number) - buffer->data);
+    }
 }
 
 void

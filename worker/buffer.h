@@ -47,7 +47,12 @@ buffer_append_text(buffer_t *buffer, const char *text)
     buffer_append(buffer, text, strlen(text));
 }
 
-/* A number in decimal digits. */
+#define BUFFER_DIGITS 20 /* of a number, at most */
+
+/* Writes a number in decimal digits to out; the place behind it. */
+unsigned char *buffer_digits(unsigned char *out, uint64_t number);
+
+/* The same at the end of a buffer. */
 void buffer_append_number(buffer_t *buffer, uint64_t number);
 
 /* A text as a JSON string, or null where its data is NULL. */

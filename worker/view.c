@@ -7,7 +7,6 @@
 
 #define VIEW_DAY 86400000000LL  /* microseconds */
 #define VIEW_DAYS_TO_2000 10957 /* since 1970 */
-#define VIEW_DIGITS 20          /* of a number, at most */
 
 /* Bytes, at most, of an object without its texts and what lies within it. */
 #define VIEW_MESSAGE_MAX 400
@@ -72,22 +71,6 @@ view_int(const view_row_t *row, int column)
     memcpy(&number, view_value(row, column), sizeof(number));
 
     return (int64_t) be64toh(number);
-}
-
-/* Not below 0. */
-static unsigned char *
-view_number(unsigned char *p, int64_t number)
-{
-    unsigned char digits[VIEW_DIGITS], *first = digits + VIEW_DIGITS;
-
-    do {
-        *--first = (unsigned char) ('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-
-    memcpy(p, first, (size_t) (digits + VIEW_DIGITS - first));
-
-    return p + (digits + VIEW_DIGITS - first);
 }
 
 static unsigned char *
@@ -273,7 +256,7 @@ view_message(unsigned char *p, const view_row_t *row, csc_str_t chat,
     p = view_literal(p, ",\"timestamp\":");
     p = view_time(p, row, message + MESSAGE_CREATED);
     p = view_literal(p, ",\"seq\":");
-    p = view_number(p, view_int(row, seq));
+    p = buffer_digits(p, (uint64_t) view_int(row, seq));
     if (!view_is_null(row, message + MESSAGE_CLIENT_ID)) {
         p = view_literal(p, ",\"clientId\":");
         p = view_text(p, row, message + MESSAGE_CLIENT_ID);
@@ -533,9 +516,9 @@ view_chat(unsigned char *p, const buffer_t *out, const view_row_t *row,
     p = view_literal(p, ",\"updatedAt\":");
     p = view_time(p, row, CHATS_UPDATED);
     p = view_literal(p, ",\"lastSeq\":");
-    p = view_number(p, last);
+    p = buffer_digits(p, (uint64_t) last);
     p = view_literal(p, ",\"unreadCount\":");
-    p = view_number(p, last > read ? last - read : 0);
+    p = buffer_digits(p, last > read ? (uint64_t) (last - read) : 0);
     p = view_literal(p, ",\"customer\":");
     p = view_user_again(p, out, &sides->customer, &sides->last_customer);
     p = view_literal(p, ",\"agent\":");

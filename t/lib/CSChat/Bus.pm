@@ -89,7 +89,8 @@ sub new_chat {
         sub {
             my $reply = $self->ask("op=chats.create user=$customer role=customer",
                 shard => $customer, seconds => 1, body => '{}');
-            return $reply && $reply->{body} =~ /"id":"([^"]+)"/ ? $1 : undef;
+            return if !$reply || $reply->{status} != 201;
+            return $reply->{body} =~ /"id":"([^"]+)"/ ? $1 : undef;
         }
     );
 }
